@@ -1,0 +1,6 @@
+export { createBackoff } from './backoff.js';
+export type { Backoff, BackoffOptions } from './backoff.js';
+export { sleep, systemClock } from './clock.js';
+export type { Clock } from './clock.js';
+export { parseDuration } from './duration.js';
+export { createSeededRandom } from './random.js';

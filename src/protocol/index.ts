@@ -1,0 +1,12 @@
+export { checkChannelName } from './channel-name.js';
+export { CONTROL, isControlType } from './control.js';
+export type { EndData, ErrorData, GapData, GapReason, OpenData } from './control.js';
+export { formatCursor, isCursorLike, parseCursor } from './cursor.js';
+export type { Cursor, CursorParts } from './cursor.js';
+export { encodeComment, encodeEvent, formatEvent } from './encoder.js';
+export type { EventFields } from './encoder.js';
+export { ProtocolError, quote } from './errors.js';
+export type { ProtocolErrorCode } from './errors.js';
+export { EventParserStream } from './event-parser-stream.js';
+export { createEventParser } from './parser.js';
+export type { EventParser, EventParserOptions, ParsedEvent } from './parser.js';
