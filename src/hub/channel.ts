@@ -1,0 +1,113 @@
+import type { Feed } from './feed.js';
+import type { EncodedFrame } from './frame.js';
+import { History } from './history.js';
+import type { Lost } from './history.js';
+import type { HistoryLimits } from './limits.js';
+
+/** Milliseconds over which a channel's rate is counted. */
+const RATE_WINDOW_MS = 10_000;
+
+/** A named stream: its history, who follows it, and whether it has ended. */
+export class Channel {
+  readonly name: string;
+  readonly history: History;
+  /** The feeds that carry it to subscribers. */
+  readonly feeds = new Set<Feed>();
+  #idempotencyKeys: Map<string, number> | undefined;
+  #endedAtMs: number | undefined;
+  readonly createdAtMs: number;
+  /** Its subscribers have yet to be sent what is new: until then nothing is given up, but for want of space. */
+  isAwaitingFlush = false;
+
+  constructor(name: string, createdAtMs: number, lost?: Lost) {
+    this.name = name;
+    this.history = new History(lost);
+    this.createdAtMs = createdAtMs;
+  }
+
+  get isEnded(): boolean {
+    return this.#endedAtMs !== undefined;
+  }
+
+  get subscriberCount(): number {
+    let count = 0;
+    for (const feed of this.feeds) count += feed.subscribers.size;
+    return count;
+  }
+
+  /** When anything last happened here: a publish, or its creation. */
+  get lastActiveMs(): number {
+    return Math.max(this.history.headTimeMs, this.createdAtMs);
+  }
+
+  append(frame: EncodedFrame, offset: number, timeMs: number): void {
+    this.history.append(frame.bytes, { offset, timeMs, bodyStart: frame.bodyStart, bodyEnd: frame.bodyEnd });
+  }
+
+  /** Appends the channel's last frame: there is no publishing after it. */
+  end(frame: EncodedFrame, offset: number, timeMs: number): void {
+    this.append(frame, offset, timeMs);
+    this.#endedAtMs = timeMs;
+  }
+
+  /** Whether the frame at `offset` is the one that ended the channel. */
+  isEndFrame(offset: number): boolean {
+    return this.isEnded && offset === this.history.headOffset;
+  }
+
+  /** How many events history holds; the frame that ends the channel is none. */
+  get eventCount(): number {
+    return this.isEnded ? Math.max(0, this.history.events - 1) : this.history.events;
+  }
+
+  /** The offset behind which the newest `count` events lie, and the end. */
+  offsetBeforeLast(count: number): number {
+    return this.history.offsetBeforeLast(this.isEnded ? count + 1 : count);
+  }
+
+  /** The offset that was published under `key`, while history holds it. */
+  offsetOfKey(key: string): number | undefined {
+    const offset = this.#idempotencyKeys?.get(key);
+    return offset !== undefined && offset > this.history.evictedOffset ? offset : undefined;
+  }
+
+  rememberKey(key: string, offset: number): void {
+    this.#idempotencyKeys ??= new Map();
+    // Deleted first, so that the map's order stays the order of offsets.
+    this.#idempotencyKeys.delete(key);
+    this.#idempotencyKeys.set(key, offset);
+  }
+
+  trim(limits: HistoryLimits, nowMs: number): number {
+    if (this.isAwaitingFlush) return 0;
+    const freed = this.history.trim(limits, nowMs - limits.ageMs);
+    if (freed > 0) this.#forgetKeys();
+    return freed;
+  }
+
+  halve(): number {
+    const freed = this.history.halve();
+    this.#forgetKeys();
+    return freed;
+  }
+
+  /** Whether nothing is left to remember it for. */
+  isForgettable(nowMs: number, ageMs: number): boolean {
+    if (this.feeds.size > 0 || this.history.events > 0) return false;
+    return this.#endedAtMs === undefined || this.#endedAtMs < nowMs - ageMs;
+  }
+
+  /** Events published per second, over the last ten seconds of what history holds. */
+  eventsPerSecond(nowMs: number): number {
+    const from = this.history.offsetBefore(nowMs - RATE_WINDOW_MS);
+    return (this.history.countAfter(from) * 1000) / RATE_WINDOW_MS;
+  }
+
+  #forgetKeys(): void {
+    if (this.#idempotencyKeys === undefined) return;
+    for (const [key, offset] of this.#idempotencyKeys) {
+      if (offset > this.history.evictedOffset) return;
+      this.#idempotencyKeys.delete(key);
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/** What a code means to who is refused. */
+export interface ErrorTraits {
+  readonly status: number;
+  /** Whether the same request may succeed later. */
+  readonly isRetryable: boolean;
+  readonly title: string;
+}
+
+const CODES = {
+  'channel-ended': { status: 409, isRetryable: false, title: 'The channel has ended' },
+  draining: { status: 503, isRetryable: true, title: 'The hub is shutting down' },
+  'duplicate-channel': { status: 400, isRetryable: false, title: 'A channel is named twice' },
+  'event-too-large': { status: 413, isRetryable: false, title: 'The event is too large' },
+  'body-too-large': { status: 413, isRetryable: false, title: 'The request body is too large' },
+  'body-incomplete': { status: 400, isRetryable: true, title: 'The request body was cut short' },
+  'body-timeout': { status: 408, isRetryable: true, title: 'The request body did not arrive' },
+  'foreign-origin': { status: 403, isRetryable: false, title: 'The page may not do this' },
+  internal: { status: 500, isRetryable: true, title: 'The hub failed' },
+  'invalid-batch': { status: 400, isRetryable: false, title: 'A line of the batch is not valid' },
+  'invalid-channel': { status: 400, isRetryable: false, title: 'The channel name is not valid' },
+  'invalid-cursor': { status: 400, isRetryable: false, title: 'The cursor is not valid' },
+  'invalid-encoding': { status: 400, isRetryable: false, title: 'The body is not UTF-8' },
+  'invalid-event-type': { status: 400, isRetryable: false, title: 'The event type is not valid' },
+  'invalid-id': { status: 400, isRetryable: false, title: 'The id is not valid' },
+  'invalid-idempotency-key': { status: 400, isRetryable: false, title: 'The idempotency key is not valid' },
+  'invalid-json': { status: 400, isRetryable: false, title: 'The body is not valid JSON' },
+  'invalid-query': { status: 400, isRetryable: false, title: 'A query parameter is not valid' },
+  'invalid-retry': { status: 400, isRetryable: false, title: 'The retry time is not valid' },
+  'method-not-allowed': { status: 405, isRetryable: false, title: 'The method is not allowed here' },
+  'missing-channel': { status: 400, isRetryable: false, title: 'No channel is named' },
+  'missing-data': { status: 400, isRetryable: false, title: 'The event has no data' },
+  'not-found': { status: 404, isRetryable: false, title: 'There is nothing here' },
+  'too-many-channels': { status: 503, isRetryable: true, title: 'The hub is full' },
+  'too-many-channels-asked': { status: 400, isRetryable: false, title: 'Too many channels on one request' },
+  'too-many-connections': { status: 503, isRetryable: true, title: 'The hub is full' },
+  'unknown-channel': { status: 404, isRetryable: false, title: 'There is no such channel' },
+  'unknown-field': { status: 400, isRetryable: false, title: 'A field is not known' },
+  'unsupported-media-type': { status: 415, isRetryable: false, title: 'The content type is not supported' },
+} as const satisfies Readonly<Record<string, ErrorTraits>>;
+
+/** Every stable code with which the hub refuses (PROTOCOL.md, 8). */
+export type HubErrorCode = keyof typeof CODES;
+
+/** All codes, for documents and metrics. */
+export const HUB_ERROR_CODES: Readonly<Record<HubErrorCode, ErrorTraits>> = CODES;
+
+/** Where in a larger request the fault lies. */
+export interface ErrorPlace {
+  /** In a batch, the line, from 1. */
+  readonly line?: number;
+  /** In a stream, how many events were published before it. */
+  readonly published?: number;
+}
+
+/** A refusal: the code is stable, the message says what could not be done. */
+export class HubError extends Error {
+  override readonly name = 'HubError';
+  readonly code: HubErrorCode;
+  readonly line: number | undefined;
+  readonly published: number | undefined;
+
+  constructor(code: HubErrorCode, message: string, place: ErrorPlace = {}) {
+    super(message);
+    this.code = code;
+    this.line = place.line;
+    this.published = place.published;
+  }
+
+  get traits(): ErrorTraits {
+    return CODES[this.code];
+  }
+}

@@ -1,0 +1,78 @@
+import { isControlType, isCursorLike, ProtocolError, quote } from '../protocol/index.js';
+import { HubError } from './errors.js';
+import { IDEMPOTENCY_KEY_BYTES_MAX, OWN_ID_BYTES_MAX } from './limits.js';
+
+/** An event as a publisher gives it. */
+export interface PublishEvent {
+  /** The publisher's own id: goes on the wire as it is, 512 bytes at most. Without it the cursor is the id. */
+  readonly id?: string;
+  /** The event type; none means `message`. */
+  readonly event?: string;
+  readonly data: string;
+  /** Milliseconds a client waits before it reconnects. */
+  readonly retry?: number;
+  /** A second event with this key is not published while history holds the first; 256 bytes at most. */
+  readonly idempotencyKey?: string;
+}
+
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const LINE_BREAKING = /[\r\n\0]/;
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const CONTROL_CHARACTER = /[\u0000-\u001f\u007f]/;
+
+/**
+ * Refuses what cannot be published, before anything is (PROTOCOL.md, 6.3).
+ * @throws HubError with the code of the field at fault.
+ */
+export function checkEvent(event: PublishEvent, eventBytesMax: number): void {
+  if (event.id !== undefined) checkOwnId(event.id);
+  if (event.event !== undefined) checkEventType(event.event);
+  if (event.retry !== undefined) checkRetry(event.retry);
+  if (event.idempotencyKey !== undefined) checkIdempotencyKey(event.idempotencyKey);
+  const bytes = Buffer.byteLength(event.data) + (event.event?.length ?? 0) + (event.id?.length ?? 0);
+  if (bytes > eventBytesMax) {
+    throw new HubError('event-too-large', `Cannot publish an event of ${bytes} bytes: ${eventBytesMax} are allowed`);
+  }
+}
+
+/** The hub's error for one of the encoder's. */
+export function asHubError(error: unknown): unknown {
+  if (!(error instanceof ProtocolError) || error.code === 'parser-closed') return error;
+  return new HubError(error.code, error.message);
+}
+
+function checkOwnId(id: string): void {
+  if (id === '')
+    throw new HubError('invalid-id', 'Cannot publish with an empty id: leave it out to get the cursor as id');
+  if (LINE_BREAKING.test(id))
+    throw new HubError('invalid-id', `Cannot publish with id ${quote(id)}: it holds CR, LF or NUL`);
+  if (isCursorLike(id)) throw new HubError('invalid-id', `Cannot publish with id ${quote(id)}: it looks like a cursor`);
+  if (Buffer.byteLength(id) > OWN_ID_BYTES_MAX) {
+    throw new HubError(
+      'invalid-id',
+      `Cannot publish with id ${quote(id)}: it takes more than ${OWN_ID_BYTES_MAX} bytes`,
+    );
+  }
+}
+
+function checkEventType(type: string): void {
+  if (LINE_BREAKING.test(type)) {
+    throw new HubError('invalid-event-type', `Cannot publish event type ${quote(type)}: it holds CR, LF or NUL`);
+  }
+  if (isControlType(type)) {
+    throw new HubError('invalid-event-type', `Cannot publish event type ${quote(type)}: "tidegate." is reserved`);
+  }
+}
+
+function checkRetry(retry: number): void {
+  if (Number.isSafeInteger(retry) && retry >= 0) return;
+  throw new HubError('invalid-retry', `Cannot publish retry ${retry}: it is no whole number of milliseconds`);
+}
+
+function checkIdempotencyKey(key: string): void {
+  if (key !== '' && !CONTROL_CHARACTER.test(key) && Buffer.byteLength(key) <= IDEMPOTENCY_KEY_BYTES_MAX) return;
+  throw new HubError(
+    'invalid-idempotency-key',
+    `Cannot publish with idempotency key ${quote(key)}: it must hold 1 to ${IDEMPOTENCY_KEY_BYTES_MAX} bytes and no control character`,
+  );
+}

@@ -1,0 +1,121 @@
+import type { Channel } from './channel.js';
+import { encodeCursor } from './frame.js';
+import type { Slice } from './history.js';
+import { FLUSH_BYTES_MAX } from './limits.js';
+import type { Frame } from './segment.js';
+import type { Subscriber } from './subscriber.js';
+
+/** Slices kept for subscribers at different places, until the next event. */
+const SLICES_KEPT_MAX = 16;
+
+/** How a feed with several channels, or with envelopes, writes one frame. */
+export type FrameForm = (channel: Channel, frame: Frame) => Uint8Array;
+
+interface FeedOptions {
+  readonly channels: readonly Channel[];
+  /** Reads what lies behind an offset; the result is shared by all subscribers at that offset. */
+  readonly read: (offset: number) => Slice | undefined;
+}
+
+/** What subscribers to the same channels in the same form share: who they are, and the bytes of a flush. */
+export class Feed {
+  readonly channels: readonly Channel[];
+  readonly subscribers = new Set<Subscriber>();
+  readonly #read: (offset: number) => Slice | undefined;
+  readonly #slices = new Map<number, Slice | undefined>();
+
+  constructor({ channels, read }: FeedOptions) {
+    this.channels = channels;
+    this.#read = read;
+  }
+
+  /** Offset of the newest event in any of the channels. */
+  get headOffset(): number {
+    return this.channels.reduce((head, { history }) => Math.max(head, history.headOffset), 0);
+  }
+
+  /** Offset of the newest event that any of the channels has given up. */
+  get evictedOffset(): number {
+    return this.channels.reduce((evicted, { history }) => Math.max(evicted, history.evictedOffset), 0);
+  }
+
+  get isEnded(): boolean {
+    return this.channels.every((channel) => channel.isEnded);
+  }
+
+  /** What one flush sends to a subscriber that has everything up to `offset`. */
+  sliceAfter(offset: number): Slice | undefined {
+    if (this.#slices.has(offset)) return this.#slices.get(offset);
+    const slice = this.#read(offset);
+    if (this.#slices.size >= SLICES_KEPT_MAX) this.#slices.clear();
+    this.#slices.set(offset, slice);
+    return slice;
+  }
+
+  /** A channel has changed: slices end at its old head. */
+  forgetSlices(): void {
+    this.#slices.clear();
+  }
+}
+
+/** One channel as it stands in its history: slices are views of it. */
+export function createChannelFeed(channel: Channel): Feed {
+  return new Feed({
+    channels: [channel],
+    read: (offset) => channel.history.sliceAfter(offset, FLUSH_BYTES_MAX),
+  });
+}
+
+interface MergedFeedOptions {
+  readonly channels: readonly Channel[];
+  readonly form: FrameForm;
+  readonly formatCursor: (offset: number) => string;
+}
+
+/**
+ * Several channels in the order of their offsets, without ids; each flush ends with the cursor (PROTOCOL.md, 3.5).
+ * A connection cut inside a flush gets that flush again.
+ */
+export function createMergedFeed({ channels, form, formatCursor }: MergedFeedOptions): Feed {
+  return new Feed({
+    channels,
+    read(offset) {
+      const parts: Uint8Array[] = [];
+      let bytes = 0;
+      let reached = offset;
+      for (const { channel, frame } of mergeAfter(channels, offset)) {
+        const part = form(channel, frame);
+        if (parts.length > 0 && bytes + part.length > FLUSH_BYTES_MAX) break;
+        parts.push(part);
+        bytes += part.length;
+        reached = frame.offset;
+      }
+      if (parts.length === 0) return undefined;
+      const events = parts.length;
+      parts.push(encodeCursor(formatCursor(reached)));
+      return { bytes: Buffer.concat(parts), offset: reached, events };
+    },
+  });
+}
+
+interface Tagged {
+  readonly channel: Channel;
+  readonly frame: Frame;
+}
+
+/** The frames of all channels behind `offset`, by rising offset. */
+function* mergeAfter(channels: readonly Channel[], offset: number): Generator<Tagged, void, undefined> {
+  const heads: { channel: Channel; frames: Iterator<Frame, void>; frame: Frame }[] = [];
+  for (const channel of channels) {
+    const frames = channel.history.framesAfter(offset);
+    const first = frames.next();
+    if (first.done !== true) heads.push({ channel, frames, frame: first.value });
+  }
+  while (heads.length > 0) {
+    const next = heads.reduce((lowest, head) => (head.frame.offset < lowest.frame.offset ? head : lowest));
+    yield next;
+    const following = next.frames.next();
+    if (following.done === true) heads.splice(heads.indexOf(next), 1);
+    else next.frame = following.value;
+  }
+}

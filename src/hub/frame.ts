@@ -1,0 +1,71 @@
+import { CONTROL, encodeEvent } from '../protocol/index.js';
+import type { EndData, ErrorData, GapData, OpenData } from '../protocol/index.js';
+
+/** An event's bytes and where, between its id and its cursor, the fields lie that every form of it shares. */
+export interface EncodedFrame {
+  readonly bytes: Uint8Array;
+  readonly bodyStart: number;
+  readonly bodyEnd: number;
+}
+
+/** The fields of an event that a publisher gives. */
+export interface FrameFields {
+  readonly id?: string;
+  readonly event?: string;
+  readonly data: string;
+  readonly retry?: number;
+}
+
+const LF = 10;
+
+/**
+ * Encodes an event once for all its subscribers. Its id is its cursor; a publisher's own id goes out as it
+ * is, and the cursor follows in a block of its own (PROTOCOL.md, 3.4).
+ * @throws ProtocolError where a field cannot go on the wire.
+ */
+export function encodeFrame(fields: FrameFields, cursor: string): EncodedFrame {
+  if (fields.id === undefined) {
+    const bytes = encodeEvent({ ...fields, id: cursor });
+    // `id: `, the cursor (ASCII), a line end.
+    return { bytes, bodyStart: cursor.length + 5, bodyEnd: bytes.length };
+  }
+  const event = encodeEvent(fields);
+  const idLineBytes = event.indexOf(LF) + 1;
+  return { bytes: Buffer.concat([event, encodeCursor(cursor)]), bodyStart: idLineBytes, bodyEnd: event.length };
+}
+
+/** The block that moves a client's Last-Event-ID and carries nothing else. */
+export function encodeCursor(cursor: string): Uint8Array {
+  return encodeEvent({ event: CONTROL.cursor, id: cursor, data: '{}' });
+}
+
+/** The first block of every stream; without an id it leaves the client's own where it is. */
+export function encodeOpen(cursor: string | undefined, data: OpenData, retryMs: number): Uint8Array {
+  const fields = { event: CONTROL.open, data: JSON.stringify(data), retry: retryMs };
+  return encodeEvent(cursor === undefined ? fields : { ...fields, id: cursor });
+}
+
+export function encodeLive(): Uint8Array {
+  return LIVE;
+}
+
+const LIVE = encodeEvent({ event: CONTROL.live, data: '{}' });
+
+/** One block per channel that lost something; the last carries the cursor that all are resumed at. */
+export function encodeGaps(gaps: readonly GapData[], cursor: string): Uint8Array {
+  const blocks = gaps.map((gap, at) => {
+    const fields = { event: CONTROL.gap, data: JSON.stringify(gap) };
+    return encodeEvent(at === gaps.length - 1 ? { ...fields, id: cursor } : fields);
+  });
+  return Buffer.concat(blocks);
+}
+
+/** The last event of a channel, kept in its history like any other. */
+export function encodeEnd(data: EndData, cursor: string): EncodedFrame {
+  return encodeFrame({ event: CONTROL.end, data: JSON.stringify(data) }, cursor);
+}
+
+/** Goodbye with a reason; `retryMs` is when to come back. */
+export function encodeError(data: ErrorData, retryMs: number): Uint8Array {
+  return encodeEvent({ event: CONTROL.error, data: JSON.stringify(data), retry: Math.round(retryMs) });
+}

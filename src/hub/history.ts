@@ -1,0 +1,217 @@
+import type { HistoryLimits } from './limits.js';
+import { Segment } from './segment.js';
+import type { Frame, FrameMark } from './segment.js';
+
+/** What one flush sends to who has everything up to some offset. */
+export interface Slice {
+  readonly bytes: Uint8Array;
+  /** The offset that the receiver has everything up to afterwards. */
+  readonly offset: number;
+  readonly events: number;
+}
+
+/** A place between two frames: `frame` of segment number `segment` comes next. */
+interface Place {
+  readonly segment: number;
+  readonly frame: number;
+}
+
+/** The newest event that is gone for good. */
+export interface Lost {
+  readonly offset: number;
+  readonly timeMs: number;
+}
+
+export const NOTHING_LOST: Lost = { offset: 0, timeMs: 0 };
+
+/** The bounded log of one channel: encoded frames in segments, the oldest given up first. */
+export class History {
+  #segments: Segment[] = [];
+  /** Frames of the first segment that are gone. */
+  #gone = 0;
+  #events = 0;
+  #bytes = 0;
+  #evictedOffset: number;
+  #evictedTimeMs: number;
+
+  /** `lost` is the newest event that this history, new as it is, may have held in an earlier life. */
+  constructor(lost: Lost = NOTHING_LOST) {
+    this.#evictedOffset = lost.offset;
+    this.#evictedTimeMs = lost.timeMs;
+  }
+
+  get events(): number {
+    return this.#events;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Offset of the newest event that is gone; 0 where none is. Who has less than it has a gap. */
+  get evictedOffset(): number {
+    return this.#evictedOffset;
+  }
+
+  /** When the newest event that is gone was published. */
+  get evictedTimeMs(): number {
+    return this.#evictedTimeMs;
+  }
+
+  /** Offset of the newest event ever appended. */
+  get headOffset(): number {
+    return this.#segments.at(-1)?.lastOffset ?? this.#evictedOffset;
+  }
+
+  get headTimeMs(): number {
+    return this.#segments.at(-1)?.lastTimeMs ?? this.#evictedTimeMs;
+  }
+
+  /** Offset and time of the oldest event kept. */
+  get oldest(): { readonly offset: number; readonly timeMs: number } | undefined {
+    const first = this.#segments[0];
+    return first && { offset: first.offsetAt(this.#gone), timeMs: first.timeAt(this.#gone) };
+  }
+
+  append(frame: Uint8Array, mark: FrameMark): void {
+    if (this.#segments.at(-1)?.append(frame, mark) !== true) {
+      const segment = Segment.after(this.#segments.at(-1), frame.length);
+      segment.append(frame, mark);
+      this.#segments.push(segment);
+    }
+    this.#events += 1;
+    this.#bytes += frame.length;
+  }
+
+  /** Whole frames behind `offset`, one at least and `bytesMax` at most; undefined where there are none. */
+  sliceAfter(offset: number, bytesMax: number): Slice | undefined {
+    if (offset >= this.headOffset) return undefined;
+    let { segment: at, frame } = this.#placeAfter(offset);
+    const parts: Buffer[] = [];
+    let events = 0;
+    let bytes = 0;
+    let reached = offset;
+    for (let segment = this.#segments[at]; segment !== undefined; segment = this.#segments[(at += 1)]) {
+      const to = this.#frameWithin(segment, frame, bytesMax - bytes, parts.length === 0);
+      if (to === frame) break;
+      parts.push(segment.slice(frame, to));
+      bytes += segment.startAt(to) - segment.startAt(frame);
+      events += to - frame;
+      reached = segment.offsetAt(to - 1);
+      if (to < segment.frameCount) break;
+      frame = 0;
+    }
+    if (events === 0) return undefined;
+    const only = parts.length === 1 ? parts[0] : undefined;
+    return { bytes: only ?? Buffer.concat(parts, bytes), offset: reached, events };
+  }
+
+  #frameWithin(segment: Segment, from: number, bytesMax: number, isAtLeastOne: boolean): number {
+    const limit = segment.startAt(from) + bytesMax;
+    const to = segment.search(from, (frame) => segment.startAt(frame + 1) > limit);
+    return to === from && isAtLeastOne ? from + 1 : to;
+  }
+
+  /** The frames behind `offset`, oldest first. */
+  *framesAfter(offset: number): Generator<Frame, void, undefined> {
+    let { segment: at, frame } = this.#placeAfter(offset);
+    for (let segment = this.#segments[at]; segment !== undefined; segment = this.#segments[(at += 1)]) {
+      for (; frame < segment.frameCount; frame += 1) yield segment.frameAt(frame);
+      frame = 0;
+    }
+  }
+
+  /** The offset behind which everything published at `timeMs` or later lies. */
+  offsetBefore(timeMs: number): number {
+    const at = this.#segments.findIndex((segment) => segment.lastTimeMs >= timeMs);
+    const segment = this.#segments[at];
+    if (segment === undefined) return this.headOffset;
+    return this.#offsetBefore(
+      at,
+      segment.search(this.#firstFrameOf(at), (frame) => segment.timeAt(frame) >= timeMs),
+    );
+  }
+
+  /** How many events lie behind `offset`. */
+  countAfter(offset: number): number {
+    const { segment, frame } = this.#placeAfter(offset);
+    return this.#segments.slice(segment).reduce((count, { frameCount }) => count + frameCount, 0) - frame;
+  }
+
+  /** The offset behind which the newest `count` events lie. */
+  offsetBeforeLast(count: number): number {
+    let left = count;
+    for (let at = this.#segments.length - 1; at >= 0; at -= 1) {
+      const frames = (this.#segments[at]?.frameCount ?? 0) - this.#firstFrameOf(at);
+      if (left <= frames) return this.#offsetBefore(at, this.#firstFrameOf(at) + frames - left);
+      left -= frames;
+    }
+    return this.#evictedOffset;
+  }
+
+  /** Gives up what is over the limits or older than `oldestTimeMs`; returns the bytes freed. */
+  trim(limits: HistoryLimits, oldestTimeMs: number): number {
+    const before = this.#bytes;
+    let first = this.#segments[0];
+    while (first !== undefined && this.#isSurplus(first, limits, oldestTimeMs)) {
+      this.#evictFirst(first);
+      first = this.#segments[0];
+    }
+    return before - this.#bytes;
+  }
+
+  /** Gives up the older half, one event at least; returns the bytes freed. */
+  halve(): number {
+    const before = this.#bytes;
+    for (let left = Math.ceil(this.#events / 2); left > 0; left -= 1) {
+      const first = this.#segments[0];
+      if (first !== undefined) this.#evictFirst(first);
+    }
+    return before - this.#bytes;
+  }
+
+  #isSurplus(first: Segment, limits: HistoryLimits, oldestTimeMs: number): boolean {
+    return this.#events > limits.events || this.#bytes > limits.bytes || first.timeAt(this.#gone) < oldestTimeMs;
+  }
+
+  #evictFirst(first: Segment): void {
+    this.#evictedOffset = first.offsetAt(this.#gone);
+    this.#evictedTimeMs = first.timeAt(this.#gone);
+    this.#bytes -= first.startAt(this.#gone + 1) - first.startAt(this.#gone);
+    this.#events -= 1;
+    this.#gone += 1;
+    if (this.#gone < first.frameCount) return;
+    this.#segments.shift();
+    this.#gone = 0;
+  }
+
+  #firstFrameOf(segment: number): number {
+    return segment === 0 ? this.#gone : 0;
+  }
+
+  #placeAfter(offset: number): Place {
+    const at = this.#segmentAfter(offset);
+    const segment = this.#segments[at];
+    if (segment === undefined) return { segment: at, frame: 0 };
+    return { segment: at, frame: segment.search(this.#firstFrameOf(at), (frame) => segment.offsetAt(frame) > offset) };
+  }
+
+  /** Number of the first segment that holds something behind `offset`: most readers want the last. */
+  #segmentAfter(offset: number): number {
+    let low = 0;
+    let high = this.#segments.length;
+    const beforeLast = this.#segments[high - 2];
+    if (beforeLast !== undefined && beforeLast.lastOffset <= offset) low = high - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#segments[middle]?.lastOffset ?? 0) > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #offsetBefore(segment: number, frame: number): number {
+    if (frame > this.#firstFrameOf(segment)) return this.#segments[segment]?.offsetAt(frame - 1) ?? 0;
+    return this.#segments[segment - 1]?.lastOffset ?? this.#evictedOffset;
+  }
+}

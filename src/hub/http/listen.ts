@@ -1,0 +1,58 @@
+import { createServer } from 'node:http';
+import type { RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface ListenOptions {
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+  /** Default 8080; 0 takes any free one. */
+  readonly port?: number;
+}
+
+/** A server that listens. */
+export interface HubServer extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  /** Takes no new connections and ends idle ones; resolves when the last has gone. */
+  close(): Promise<void>;
+}
+
+/** As large as the system allows: a thousand clients that reconnect at once must not wait for SYN retries. */
+const BACKLOG = 65_535;
+
+/** Serves a hub's handler with the limits that streams need, where Node's own would cut them. */
+export async function listen(
+  hub: { readonly handler: RequestListener },
+  { host = '127.0.0.1', port = 8080 }: ListenOptions = {},
+): Promise<HubServer> {
+  const server = createServer(
+    {
+      // A publish may stream for days; each body has an idle limit of its own. Heads stay limited.
+      requestTimeout: 0,
+      headersTimeout: 20_000,
+      // Longer than load balancers keep theirs (60 s is common), or they meet a connection just closed.
+      keepAliveTimeout: 75_000,
+    },
+    hub.handler,
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, backlog: BACKLOG }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is no string
+  const address = server.address() as AddressInfo;
+  const close = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      server.close((error) => (error && !isNotRunning(error) ? reject(error) : resolve()));
+      server.closeIdleConnections();
+    });
+  const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return { url: `http://${shown}:${address.port}`, port: address.port, close, [Symbol.asyncDispose]: close };
+}
+
+function isNotRunning(error: Error): boolean {
+  return 'code' in error && error.code === 'ERR_SERVER_NOT_RUNNING';
+}

@@ -1,0 +1,168 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import { getRequestListener } from '@hono/node-server';
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+
+import { HubError } from '../errors.js';
+import type { HubCore } from '../hub.js';
+import { createMetrics } from '../metrics.js';
+import { findChannel, listChannels, readHistory, summarize } from './listing.js';
+import { describeStreams } from './openapi.js';
+import { asRefusal, PROBLEM_TYPE, problemHeaders, problemOf } from './problem.js';
+
+const VERSION = '1';
+const PAGE = { default: 100, max: 1000 };
+
+const Limit = z.coerce.number().int().min(1).max(PAGE.max).default(PAGE.default);
+const Flag = z.enum(['true', 'false']).default('false');
+const ChannelParameter = z.object({ channel: z.string().openapi({ param: { name: 'channel', in: 'path' } }) });
+
+const Summary = z
+  .object({
+    name: z.string(),
+    subscribers: z.number(),
+    events: z.number(),
+    bytes: z.number(),
+    eventsPerSecond: z.number(),
+    isEnded: z.boolean(),
+    head: z.string().nullable(),
+    oldest: z.string().nullable(),
+  })
+  .openapi('Channel');
+
+const Gap = z.object({ reason: z.string(), channel: z.string(), requested: z.string(), resumedAt: z.string() });
+const HistoryEvent = z.object({
+  id: z.string(),
+  cursor: z.string(),
+  event: z.string(),
+  data: z.string(),
+  time: z.string(),
+});
+
+const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+const refused = { description: 'Refused', content: { [PROBLEM_TYPE]: { schema: z.object({ code: z.string() }) } } };
+
+const ROUTES = {
+  health: createRoute({
+    method: 'get',
+    path: '/health',
+    summary: 'Whether the process lives',
+    responses: { 200: json('It does', z.object({ status: z.literal('ok') })) },
+  }),
+  ready: createRoute({
+    method: 'get',
+    path: '/ready',
+    summary: 'Whether the hub takes new subscribers',
+    responses: { 200: json('It does', z.object({ status: z.literal('ready') })), 503: refused },
+  }),
+  metrics: createRoute({
+    method: 'get',
+    path: '/metrics',
+    summary: 'Metrics in Prometheus text form',
+    responses: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } } },
+  }),
+  list: createRoute({
+    method: 'get',
+    path: '/channels',
+    summary: 'Channels that have subscribers, by name; with all=true also those that only have a history',
+    request: { query: z.object({ limit: Limit, after: z.string().default(''), all: Flag }) },
+    responses: { 200: json('A page', z.object({ channels: z.array(Summary), next: z.string().nullable() })) },
+  }),
+  show: createRoute({
+    method: 'get',
+    path: '/channels/{channel}',
+    summary: 'One channel',
+    request: { params: ChannelParameter },
+    responses: { 200: json('The channel', Summary), 404: refused },
+  }),
+  end: createRoute({
+    method: 'delete',
+    path: '/channels/{channel}',
+    summary: 'End a channel: subscribers get what there is, then tidegate.end',
+    request: { params: ChannelParameter },
+    responses: { 204: { description: 'It has ended' }, 404: refused },
+  }),
+  history: createRoute({
+    method: 'get',
+    path: '/channels/{channel}/history',
+    summary: 'A page of what a channel keeps, oldest first',
+    request: {
+      params: ChannelParameter,
+      query: z.object({ since: z.string().optional(), last: z.string().optional(), limit: Limit }),
+    },
+    responses: {
+      200: json(
+        'A page',
+        z.object({
+          channel: z.string(),
+          events: z.array(HistoryEvent),
+          gaps: z.array(Gap),
+          next: z.string().nullable(),
+        }),
+      ),
+      404: refused,
+    },
+  }),
+} as const;
+
+/** Operations and the list of channels. Subscribe and publish do not go through here: they must be fast. */
+export function createManagement(hub: HubCore): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const app = new OpenAPIHono({
+    defaultHook(result) {
+      if (result.success) return;
+      const issue = result.error.issues[0];
+      throw new HubError('invalid-query', `Cannot read ${issue?.path.join('.') ?? 'query'}: ${issue?.message ?? ''}`);
+    },
+  });
+  app.onError((error) => refuse(hub, error));
+  app.notFound((context) => refuse(hub, new HubError('not-found', `Cannot find ${context.req.path}`)));
+  addOperations(app, hub);
+  addChannels(app, hub);
+  describeStreams(app.openAPIRegistry);
+  app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Tidegate hub', version: VERSION } });
+  return getRequestListener(app.fetch, { overrideGlobalObjects: false });
+}
+
+function addOperations(app: OpenAPIHono, hub: HubCore): void {
+  const registry = createMetrics(hub);
+  app.openapi(ROUTES.health, (context) => context.json({ status: 'ok' as const }, 200));
+  app.openapi(ROUTES.ready, (context) => {
+    if (hub.isDraining) throw new HubError('draining', 'Cannot take new subscribers: the hub is shutting down');
+    return context.json({ status: 'ready' as const }, 200);
+  });
+  app.openapi(ROUTES.metrics, async (context) =>
+    context.text(await registry.metrics(), 200, { 'Content-Type': registry.contentType }),
+  );
+}
+
+function addChannels(app: OpenAPIHono, hub: HubCore): void {
+  app.openapi(ROUTES.list, (context) => {
+    const { after, limit, all } = context.req.valid('query');
+    const { channels, next } = listChannels(hub, { after, limit, isAll: all === 'true' });
+    return context.json({ channels: [...channels], next }, 200);
+  });
+  app.openapi(ROUTES.show, (context) => {
+    const { channel } = context.req.valid('param');
+    return context.json(summarize(hub, findChannel(hub, channel)), 200);
+  });
+  app.openapi(ROUTES.end, (context) => {
+    const { channel } = context.req.valid('param');
+    hub.end(findChannel(hub, channel).name);
+    return context.body(null, 204);
+  });
+  app.openapi(ROUTES.history, (context) => {
+    const { channel } = context.req.valid('param');
+    const { since, last, limit } = context.req.valid('query');
+    const page = readHistory(hub, findChannel(hub, channel), { since, last }, limit);
+    return context.json({ ...page, events: [...page.events], gaps: [...page.gaps] }, 200);
+  });
+}
+
+function refuse(hub: HubCore, error: Error): Response {
+  const refusal = asRefusal(error);
+  hub.countRefusal(refusal, error);
+  return Response.json(problemOf(refusal), { status: refusal.traits.status, headers: problemHeaders(refusal) });
+}

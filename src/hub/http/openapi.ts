@@ -1,0 +1,93 @@
+import { z } from '@hono/zod-openapi';
+import type { OpenAPIHono } from '@hono/zod-openapi';
+
+import { PROBLEM_TYPE } from './problem.js';
+
+type Registry = OpenAPIHono['openAPIRegistry'];
+
+const refused = { description: 'Refused', content: { [PROBLEM_TYPE]: { schema: z.object({ code: z.string() }) } } };
+const resume = {
+  lastEventId: z.string().optional(),
+  since: z.string().optional(),
+  last: z.string().optional(),
+  envelope: z.enum(['json']).optional(),
+};
+const channelInPath = z.object({ channel: z.string() });
+const Event = z.object({
+  id: z.string().optional(),
+  event: z.string().optional(),
+  data: z.unknown(),
+  retry: z.number().optional(),
+  idempotencyKey: z.string().optional(),
+});
+const answer = z.object({
+  channel: z.string(),
+  id: z.string().optional(),
+  cursor: z.string().optional(),
+  published: z.number(),
+  duplicates: z.number(),
+});
+
+/** Adds the routes that do not go through the framework to its description. */
+export function describeStreams(registry: Registry): void {
+  const stream = { description: 'The stream', content: { 'text/event-stream': { schema: z.string() } } };
+  const over = { description: 'All channels have ended and nothing is left' };
+  registry.registerPath({
+    method: 'get',
+    path: '/subscribe/{channel}',
+    summary: 'Subscribe to one channel',
+    request: { params: channelInPath, query: z.object(resume) },
+    responses: { 200: stream, 204: over, 400: refused, 503: refused },
+  });
+  registry.registerPath({
+    method: 'get',
+    path: '/subscribe',
+    summary: 'Subscribe to several channels on one connection',
+    request: { query: z.object({ ...resume, channel: z.array(z.string()) }) },
+    responses: { 200: stream, 204: over, 400: refused, 503: refused },
+  });
+  registry.registerPath({
+    method: 'post',
+    path: '/publish/{channel}',
+    summary: 'Publish one event, many, or a stream of them',
+    request: {
+      params: channelInPath,
+      query: z.object({
+        id: z.string().optional(),
+        event: z.string().optional(),
+        end: z.enum(['true', 'false']).optional(),
+        raw: z.enum(['true', 'false']).optional(),
+      }),
+      headers: z.object({ 'Idempotency-Key': z.string().optional() }),
+      body: {
+        content: {
+          'application/json': { schema: Event },
+          'application/x-ndjson': { schema: z.string() },
+          'text/event-stream': { schema: z.string() },
+          'text/plain': { schema: z.string() },
+        },
+      },
+    },
+    responses: {
+      200: { description: 'Published', content: { 'application/json': { schema: answer } } },
+      400: refused,
+      409: refused,
+      413: refused,
+      415: refused,
+    },
+  });
+  registry.registerPath({
+    method: 'post',
+    path: '/publish',
+    summary: 'Publish one event to several channels',
+    request: { body: { content: { 'application/json': { schema: Event.extend({ channels: z.array(z.string()) }) } } } },
+    responses: {
+      200: {
+        description: 'Published',
+        content: { 'application/json': { schema: z.object({ events: z.array(answer) }) } },
+      },
+      400: refused,
+      409: refused,
+    },
+  });
+}

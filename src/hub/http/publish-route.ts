@@ -1,0 +1,175 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import { createEventParser, quote } from '../../protocol/index.js';
+import type { ParsedEvent } from '../../protocol/index.js';
+import { HubError } from '../errors.js';
+import { asHubError, checkEvent } from '../event.js';
+import type { PublishEvent } from '../event.js';
+import type { HubCore } from '../hub.js';
+import type { Published } from '../store.js';
+import { readJsonEvent, readJsonEventForChannels, readNdjsonEvents } from './publish-body.js';
+import { readBody, readChunks } from './request-body.js';
+import { checkChannels, readChannel, readFlag } from './target.js';
+import type { Target } from './target.js';
+
+/** The answer to a publish on one channel: the last event's id, and how many there were. */
+interface PublishAnswer {
+  readonly channel: string;
+  readonly id?: string;
+  readonly cursor?: string;
+  readonly published: number;
+  readonly duplicates: number;
+}
+
+/** How a body is read: by its content type, or as it is where the query says `raw=true`. */
+type BodyForm = 'json' | 'ndjson' | 'stream' | 'raw';
+
+/** `POST /publish/{channel}` and `POST /publish` (PROTOCOL.md, 6). @throws HubError where it is refused. */
+export async function handlePublish(
+  hub: HubCore,
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: Target,
+): Promise<void> {
+  const [, segment] = target.segments;
+  const form = bodyForm(request, target.query);
+  const answer =
+    segment === undefined || segment === ''
+      ? await publishToMany(hub, request, form)
+      : await publishToOne(hub, request, { channel: readChannel(segment), form, query: target.query });
+  const body = JSON.stringify(answer);
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }).end(body);
+}
+
+interface OneTarget {
+  readonly channel: string;
+  readonly form: BodyForm;
+  readonly query: URLSearchParams;
+}
+
+async function publishToOne(hub: HubCore, request: IncomingMessage, target: OneTarget): Promise<PublishAnswer> {
+  const { channel, form, query } = target;
+  const isLast = readFlag(query, 'end');
+  if (form !== 'raw') refuseFieldsInQuery(query);
+  const answer =
+    form === 'stream'
+      ? await publishStream(hub, request, channel)
+      : answerOf(channel, hub.publish(channel, await readEvents(hub, request, target)));
+  if (isLast) hub.end(channel);
+  return answer;
+}
+
+async function publishToMany(
+  hub: HubCore,
+  request: IncomingMessage,
+  form: BodyForm,
+): Promise<{ readonly events: readonly PublishAnswer[] }> {
+  if (form !== 'json') {
+    throw new HubError(
+      'unsupported-media-type',
+      'Cannot publish to several channels: the body must be application/json',
+    );
+  }
+  const { bodyBytes, channelsPerConnection } = hub.settings.limits;
+  const { event, channels } = readJsonEventForChannels(await readBody(request, bodyBytes));
+  const keyed = withIdempotencyKey(request, event);
+  const names = checkChannels(channels ?? [], channelsPerConnection);
+  return { events: hub.publishToMany(names, keyed).map((published) => answerOf(published.channel, [published])) };
+}
+
+async function readEvents(
+  hub: HubCore,
+  request: IncomingMessage,
+  { form, query }: OneTarget,
+): Promise<readonly PublishEvent[]> {
+  const { bodyBytes, eventBytes } = hub.settings.limits;
+  const body = await readBody(request, bodyBytes);
+  if (form === 'ndjson') return readNdjsonEvents(body, (event) => checkEvent(event, eventBytes));
+  const event = form === 'json' ? readJsonEvent(body) : rawEvent(body, query);
+  return [withIdempotencyKey(request, event)];
+}
+
+/** Publishes events as they arrive: each is out before the next is read. */
+async function publishStream(hub: HubCore, request: IncomingMessage, channel: string): Promise<PublishAnswer> {
+  const arrived: ParsedEvent[] = [];
+  let count = 0;
+  let last: Published | undefined;
+  const parser = createEventParser({
+    maxEventBytes: hub.settings.limits.eventBytes,
+    onEvent: (event) => arrived.push(event),
+  });
+  try {
+    for await (const chunk of readChunks(request)) {
+      const fault = attempt(() => parser.push(chunk));
+      for (const event of arrived.splice(0)) {
+        last = hub.publishOne(channel, fieldsOf(event));
+        count += 1;
+      }
+      if (fault !== undefined) throw fault.error;
+    }
+  } catch (error) {
+    const refusal = asHubError(error);
+    if (!(refusal instanceof HubError)) throw error;
+    throw new HubError(refusal.code, refusal.message, { published: count });
+  }
+  parser.end();
+  return { ...answerOf(channel, last === undefined ? [] : [last]), published: count };
+}
+
+/** What `task` throws, for later: events before the fault in the same bytes count. */
+function attempt(task: () => void): { readonly error: unknown } | undefined {
+  try {
+    task();
+    return undefined;
+  } catch (error) {
+    return { error };
+  }
+}
+
+function fieldsOf({ type, data, lastEventId }: ParsedEvent): PublishEvent {
+  return { data, ...(type === 'message' ? {} : { event: type }), ...(lastEventId === '' ? {} : { id: lastEventId }) };
+}
+
+function answerOf(channel: string, events: readonly Published[]): PublishAnswer {
+  const duplicates = events.filter(({ isDuplicate }) => isDuplicate).length;
+  const last = events.at(-1);
+  const ids = last === undefined ? {} : { id: last.id, cursor: last.cursor };
+  return { channel, ...ids, published: events.length - duplicates, duplicates };
+}
+
+function rawEvent(data: string, query: URLSearchParams): PublishEvent {
+  const id = query.get('id');
+  const event = query.get('event');
+  return { data, ...(id === null ? {} : { id }), ...(event === null ? {} : { event }) };
+}
+
+function refuseFieldsInQuery(query: URLSearchParams): void {
+  const misplaced = ['id', 'event'].find((name) => query.has(name));
+  if (misplaced === undefined) return;
+  throw new HubError('invalid-query', `Cannot take ${quote(misplaced)} from the query: this body has a field for it`);
+}
+
+function withIdempotencyKey(request: IncomingMessage, event: PublishEvent): PublishEvent {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined || event.idempotencyKey !== undefined) return event;
+  return { ...event, idempotencyKey: String(key) };
+}
+
+const MEDIA_TYPE = /^[\w.!#$&^+-]+\/[\w.!#$&^+-]+$/;
+const CHARSET = /;\s*charset\s*=\s*"?([^\s;"]+)/i;
+
+function bodyForm({ headers }: IncomingMessage, query: URLSearchParams): BodyForm {
+  const encoding = headers['content-encoding'] ?? 'identity';
+  if (encoding !== 'identity')
+    throw new HubError('unsupported-media-type', `Cannot read a body with Content-Encoding ${quote(encoding)}`);
+  const contentType = headers['content-type'] ?? 'text/plain';
+  const mediaType = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase();
+  const charset = CHARSET.exec(contentType)?.[1] ?? 'utf-8';
+  if (!/^(utf-?8|us-ascii)$/i.test(charset) || !MEDIA_TYPE.test(mediaType) || mediaType.startsWith('multipart/')) {
+    throw new HubError('unsupported-media-type', `Cannot publish a body of type ${quote(contentType)}`);
+  }
+  if (readFlag(query, 'raw')) return 'raw';
+  if (mediaType === 'application/json') return 'json';
+  if (mediaType === 'application/x-ndjson') return 'ndjson';
+  return mediaType === 'text/event-stream' ? 'stream' : 'raw';
+}

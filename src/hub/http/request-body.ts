@@ -1,0 +1,75 @@
+import type { IncomingMessage } from 'node:http';
+
+import { HubError } from '../errors.js';
+import { BODY_IDLE_MS } from '../limits.js';
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Bytes and time for which a refused body is still taken: a client that is sending must get to hear the answer. */
+const LINGER_BYTES = 1024 * 1024;
+const LINGER_MS = 2000;
+
+/**
+ * The whole body as text.
+ * @throws HubError `body-too-large` over `bytesMax`, `body-timeout` after 30 s of silence, `body-incomplete`
+ * where the client goes away, `invalid-encoding`.
+ */
+export async function readBody(request: IncomingMessage, bytesMax: number): Promise<string> {
+  if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  const parts = await collect(request, bytesMax);
+  try {
+    return decoder.decode(parts.length === 1 ? parts[0] : Buffer.concat(parts));
+  } catch {
+    throw new HubError('invalid-encoding', 'Cannot publish: the body is not UTF-8');
+  }
+}
+
+function collect(request: IncomingMessage, bytesMax: number): Promise<readonly Uint8Array[]> {
+  return new Promise((resolve, reject) => {
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    const idle = setTimeout(() => {
+      settle(() =>
+        reject(new HubError('body-timeout', `Cannot publish: nothing of the body came for ${BODY_IDLE_MS} ms`)),
+      );
+    }, BODY_IDLE_MS);
+    const take = (part: Uint8Array): void => {
+      idle.refresh();
+      bytes += part.length;
+      if (bytes > bytesMax) settle(() => reject(tooLarge(bytesMax)));
+      else parts.push(part);
+    };
+    const finish = (): void => settle(() => resolve(parts));
+    const fail = (): void => {
+      settle(() => reject(new HubError('body-incomplete', 'Cannot publish: the connection was cut inside the body')));
+    };
+    const settle = (act: () => void): void => {
+      clearTimeout(idle);
+      request.off('data', take).off('end', finish).off('error', fail).off('close', fail);
+      act();
+    };
+    request.on('data', take).on('end', finish).on('error', fail).on('close', fail);
+  });
+}
+
+/** The body's bytes as they come, for as long as the client likes; the request is left open for an answer. */
+export async function* readChunks(request: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
+}
+
+/** Takes what a refused client still sends, for a while: closing on unread bytes would destroy the answer. */
+export function discardRest(request: IncomingMessage): void {
+  if (request.complete || request.destroyed) return;
+  let bytes = 0;
+  const cut = setTimeout(() => request.destroy(), LINGER_MS).unref();
+  request.on('error', () => undefined);
+  request.on('close', () => clearTimeout(cut)).on('end', () => clearTimeout(cut));
+  request.on('data', (part: Uint8Array) => {
+    bytes += part.length;
+    if (bytes > LINGER_BYTES) request.destroy();
+  });
+}
+
+function tooLarge(bytesMax: number): HubError {
+  return new HubError('body-too-large', `Cannot publish a body of more than ${bytesMax} bytes`);
+}

@@ -1,0 +1,62 @@
+import { checkChannelName, quote } from '../../protocol/index.js';
+import { HubError } from '../errors.js';
+import { asHubError } from '../event.js';
+
+/** A request's URL, taken apart once. */
+export interface Target {
+  /** Percent-encoded segments, without the hub's base path. */
+  readonly segments: readonly string[];
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/** Reads the target below `basePath`; undefined where it lies elsewhere. */
+export function readTarget(url: string, basePath: string): Target | undefined {
+  const mark = url.indexOf('?');
+  const full = mark === -1 ? url : url.slice(0, mark);
+  if (full !== basePath && !full.startsWith(`${basePath}/`)) return undefined;
+  const path = full.slice(basePath.length) || '/';
+  return {
+    path,
+    segments: path.split('/').slice(1),
+    query: new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1)),
+  };
+}
+
+/** The channel that a path segment names, percent-decoded once. @throws HubError `invalid-channel`. */
+export function readChannel(segment: string): string {
+  try {
+    return checkChannelName(decodeURIComponent(segment));
+  } catch (error) {
+    if (error instanceof URIError)
+      throw new HubError('invalid-channel', `Cannot read channel ${quote(segment)}: bad percent-encoding`);
+    throw asHubError(error);
+  }
+}
+
+/** The channels that a list names: each valid, none twice. @throws HubError. */
+export function checkChannels(names: readonly string[], countMax: number): readonly string[] {
+  if (names.length === 0) throw new HubError('missing-channel', 'Cannot go on: no channel is named');
+  if (names.length > countMax) {
+    throw new HubError(
+      'too-many-channels-asked',
+      `Cannot take ${names.length} channels at once: ${countMax} are allowed`,
+    );
+  }
+  try {
+    for (const name of names) checkChannelName(name);
+  } catch (error) {
+    throw asHubError(error);
+  }
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new HubError('duplicate-channel', `Cannot take channel ${quote(twice)} twice`);
+  return names;
+}
+
+/** A query parameter that is `true`, `false` or not there. @throws HubError `invalid-query`. */
+export function readFlag(query: URLSearchParams, name: string): boolean {
+  const value = query.get(name);
+  if (value === null || value === 'false') return false;
+  if (value === 'true' || value === '') return true;
+  throw new HubError('invalid-query', `Cannot read ${name}=${quote(value)}: it is neither true nor false`);
+}

@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { extname, join, relative, sep } from 'node:path';
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+interface PageFile {
+  readonly bytes: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The built web page, read once: nothing that is not among its files can be asked for. */
+export class WebPage {
+  readonly #files: ReadonlyMap<string, PageFile>;
+
+  /** `folder` holds `index.html` and its assets; where it is not there, the hub has no page. */
+  constructor(folder: string) {
+    this.#files = new Map(
+      filesIn(folder).map((path) => [`/${relative(folder, path).split(sep).join('/')}`, readPageFile(path)]),
+    );
+  }
+
+  /** Answers where `path` is one of the page's files; `/` is `index.html` for who takes HTML. */
+  answer(path: string, request: IncomingMessage, response: ServerResponse): boolean {
+    if (path === '/') return this.#answerRoot(request, response);
+    return this.#send(path, response);
+  }
+
+  #answerRoot(request: IncomingMessage, response: ServerResponse): boolean {
+    const isHtmlWanted = request.headers.accept?.includes('text/html') ?? false;
+    if (isHtmlWanted && this.#send('/index.html', response)) return true;
+    response.writeHead(301, { Location: './health', Vary: 'Accept' }).end();
+    return true;
+  }
+
+  #send(path: string, response: ServerResponse): boolean {
+    const file = this.#files.get(path);
+    if (file === undefined) return false;
+    response.writeHead(200, { ...file.headers }).end(file.bytes);
+    return true;
+  }
+}
+
+function filesIn(folder: string): readonly string[] {
+  try {
+    const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function readPageFile(path: string): PageFile {
+  const bytes = readFileSync(path);
+  const isHashed = path.includes(`${sep}assets${sep}`);
+  return {
+    bytes,
+    headers: {
+      'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream',
+      'Content-Length': String(bytes.length),
+      'Cache-Control': isHashed ? 'public, max-age=31536000, immutable' : 'no-cache',
+      'Content-Security-Policy': "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+      'X-Content-Type-Options': 'nosniff',
+      'Referrer-Policy': 'no-referrer',
+      Vary: 'Accept',
+    },
+  };
+}

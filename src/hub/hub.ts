@@ -1,0 +1,283 @@
+import type { RequestListener } from 'node:http';
+
+import { systemClock } from '../base/index.js';
+import type { Clock } from '../base/index.js';
+import { encodeComment, quote } from '../protocol/index.js';
+import type { Logger } from '../runtime/index.js';
+import type { Channel } from './channel.js';
+import { Delivery } from './delivery.js';
+import { HubError } from './errors.js';
+import type { PublishEvent } from './event.js';
+import { FeedRegistry } from './feed-registry.js';
+import type { Feed } from './feed.js';
+import { DEFAULT_HISTORY, DEFAULT_LIMITS, DEFAULT_TIMES } from './limits.js';
+import type { HistoryLimits, HubLimits } from './limits.js';
+import { createCounters } from './metrics.js';
+import type { HubCounters } from './metrics.js';
+import { lossesAfter, resolveStart } from './resume.js';
+import type { ResumeRequest, Start } from './resume.js';
+import { Rotation } from './rotation.js';
+import { MemoryStore } from './store.js';
+import type { Published } from './store.js';
+import { countGaps, Subscriber } from './subscriber.js';
+import type { Outlet, SubscriberContext } from './subscriber.js';
+
+/** Everything has a default; times are in milliseconds. */
+export interface HubOptions {
+  readonly history?: Partial<HistoryLimits>;
+  readonly limits?: Partial<HubLimits>;
+  /** Between comments that keep an idle connection open (default 15,000). */
+  readonly heartbeatMs?: number;
+  /** What clients are told to wait before they reconnect (default 2,000). */
+  readonly retryMs?: number;
+  /** How long a subscriber may take none of its bytes before it is cut off (default 60,000). */
+  readonly stallTimeoutMs?: number;
+  /** The window over which `drain()` sends subscribers away (default 10,000). */
+  readonly drainMs?: number;
+  /** How long after its last event a channel ends by itself (default 0: never). */
+  readonly channelTtlMs?: number;
+  readonly cors?: {
+    /** Origins whose pages may read and publish; `*` is all, without credentials (default none but the hub's own). */
+    readonly origins: readonly string[];
+  };
+  /** Where the hub is mounted in a server that strips nothing, such as `/events` (default none). */
+  readonly basePath?: string;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/** What the hub is asked to deliver. */
+export interface SubscribeRequest {
+  readonly channels: readonly string[];
+  /** Whether data is wrapped in JSON that names channel and id. */
+  readonly isEnvelope: boolean;
+  readonly resume: ResumeRequest;
+}
+
+/** A subscription that can begin: nothing is held for it yet. */
+export interface Opening {
+  readonly feed: Feed;
+  readonly start: Start;
+  /** All its channels have ended and nothing is left to deliver. */
+  readonly isOver: boolean;
+}
+
+/** The hub itself; `createHub` of the door adds HTTP. */
+export type HubSettings = Required<Omit<HubOptions, 'history' | 'limits' | 'logger' | 'cors'>> & {
+  readonly history: HistoryLimits;
+  readonly limits: HubLimits;
+  readonly origins: readonly string[];
+  readonly logger: Logger | undefined;
+};
+
+export interface Hub extends AsyncDisposable {
+  /** Answers every request below `basePath`; for `http.createServer(hub.handler)` or a route of a server you have. */
+  readonly handler: RequestListener;
+  /** Publishes one event. @throws HubError when it is refused. */
+  publish(channel: string, event: PublishEvent): Promise<Published>;
+  /** Ends a channel after its last event; false where it had ended already. */
+  end(channel: string): Promise<boolean>;
+  /** Refuses new subscribers and sends those there are away, spread over `drainMs`; resolves when none is left. */
+  drain(): Promise<void>;
+  /** Cuts all connections and stops. */
+  close(): Promise<void>;
+}
+
+/** Upkeep ticks per heartbeat interval: each looks after one share of the subscribers. */
+const BEAT_SHARES = 16;
+const DRAIN_TICK_MS = 20;
+
+/** Channels, subscribers and what moves events from the ones to the others; no HTTP. */
+export class HubCore {
+  readonly settings: HubSettings;
+  readonly store: MemoryStore;
+  readonly counters: HubCounters = createCounters();
+  readonly subscribers = new Set<Subscriber>();
+  readonly #feeds: FeedRegistry;
+  readonly #delivery: Delivery;
+  readonly #touched = new Set<Channel>();
+  readonly #beats: Rotation<Subscriber>;
+  readonly #upkeep: NodeJS.Timeout;
+  readonly #heartbeat = encodeComment();
+  readonly #context: SubscriberContext;
+  #isDraining = false;
+
+  constructor(options: HubOptions) {
+    this.settings = settingsOf(options);
+    this.store = new MemoryStore({
+      history: this.settings.history,
+      limits: this.settings.limits,
+      nowMs: () => this.settings.clock.now(),
+      onChanged: (channel) => this.#channelChanged(channel),
+    });
+    this.#feeds = new FeedRegistry(this.store);
+    this.#delivery = new Delivery({ counters: this.counters, onFlushed: () => this.#trimTouched() });
+    this.#context = {
+      counters: this.counters,
+      nowMs: () => this.settings.clock.now(),
+      formatCursor: (offset) => this.store.formatCursor(offset),
+      lossesAfter: (feed, offset) => lossesAfter(feed, offset, this.store.epoch),
+      scheduleTurn: (subscriber) => this.#delivery.scheduleTurn(subscriber),
+    };
+    this.#beats = new Rotation(this.subscribers);
+    this.#upkeep = setInterval(() => this.#keepUp(), Math.max(1, this.settings.heartbeatMs / BEAT_SHARES)).unref();
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  publishOne(channel: string, event: PublishEvent): Published {
+    const [published] = this.publish(channel, [event]);
+    if (published === undefined) throw new HubError('internal', 'Cannot tell what became of the event');
+    return published;
+  }
+
+  /** All events, or none where one is refused. */
+  publish(channel: string, events: readonly PublishEvent[]): readonly Published[] {
+    this.#refuseWhileDraining('publish');
+    const published = this.store.publish(channel, events);
+    for (const { isDuplicate } of published) this.counters[isDuplicate ? 'duplicates' : 'published'] += 1;
+    return published;
+  }
+
+  /** One event to every channel, or to none where one of them refuses it. */
+  publishToMany(channels: readonly string[], event: PublishEvent): readonly Published[] {
+    for (const name of channels) this.store.checkNotEnded(this.store.open(name), [event]);
+    return channels.flatMap((name) => this.publish(name, [event]));
+  }
+
+  end(channel: string): boolean {
+    return this.store.end(channel);
+  }
+
+  /** Finds out where a subscription would begin. @throws HubError when it is refused. */
+  open(request: SubscribeRequest): Opening {
+    this.#refuseWhileDraining('subscribe');
+    if (this.subscribers.size >= this.settings.limits.connections) {
+      throw new HubError(
+        'too-many-connections',
+        `Cannot subscribe: the hub holds ${this.subscribers.size} connections`,
+      );
+    }
+    const feed = this.#feeds.open(request.channels, request.isEnvelope);
+    try {
+      const start = resolveStart(request.resume, feed, {
+        epoch: this.store.epoch,
+        headOffset: this.store.headOffset,
+        nowMs: this.store.nowMs(),
+      });
+      const isOver = feed.isEnded && start.gaps.length === 0 && start.offset >= feed.headOffset;
+      if (isOver) this.#feeds.release(feed);
+      return { feed, start, isOver };
+    } catch (error) {
+      this.#feeds.release(feed);
+      throw error;
+    }
+  }
+
+  /** Begins to deliver; the caller has written what the stream opens with. */
+  admit({ feed, start }: Opening, outlet: Outlet): Subscriber {
+    const subscriber = new Subscriber({
+      feed,
+      outlet,
+      offset: start.offset,
+      announcedOffset: start.announcedOffset,
+      context: this.#context,
+    });
+    feed.subscribers.add(subscriber);
+    this.subscribers.add(subscriber);
+    this.counters.subscriptions += 1;
+    countGaps(this.counters, start.gaps);
+    return subscriber;
+  }
+
+  /** The connection is gone, from whichever side. */
+  release(subscriber: Subscriber): void {
+    this.subscribers.delete(subscriber);
+    subscriber.feed.subscribers.delete(subscriber);
+    this.#feeds.release(subscriber.feed);
+  }
+
+  /** Counts a refusal by its code; `cause`, where it is no refusal but a fault of ours, goes to the log. */
+  countRefusal({ code }: HubError, cause: unknown): void {
+    this.counters.refusals.set(code, (this.counters.refusals.get(code) ?? 0) + 1);
+    if (code === 'internal') this.settings.logger?.error({ err: cause }, 'A request failed inside the hub');
+  }
+
+  /** Milliseconds to tell a client to wait, spread so that many do not come back at once. */
+  jitteredRetryMs(): number {
+    return Math.round(this.settings.retryMs * (0.5 + Math.random()));
+  }
+
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    const { clock, drainMs } = this.settings;
+    const leaving = [...this.subscribers];
+    const startedMs = clock.now();
+    let sent = 0;
+    while (sent < leaving.length) {
+      const share = drainMs === 0 ? 1 : (clock.now() - startedMs + DRAIN_TICK_MS) / drainMs;
+      const due = Math.min(leaving.length, Math.ceil(leaving.length * share));
+      for (; sent < due; sent += 1) {
+        leaving[sent]?.sendAway('draining', 'The hub is shutting down: come back', this.jitteredRetryMs());
+      }
+      await this.#pause(DRAIN_TICK_MS);
+    }
+    // Who does not take its goodbye is cut off.
+    const deadlineMs = startedMs + drainMs + Math.max(drainMs, 1000);
+    while (this.subscribers.size > 0 && clock.now() < deadlineMs) await this.#pause(DRAIN_TICK_MS);
+    this.close();
+  }
+
+  close(): void {
+    this.#isDraining = true;
+    clearInterval(this.#upkeep);
+    for (const subscriber of this.subscribers) subscriber.destroy();
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.settings.clock.after(delayMs, resolve));
+  }
+
+  #refuseWhileDraining(what: string): void {
+    if (this.#isDraining) throw new HubError('draining', `Cannot ${what}: the hub is shutting down`);
+  }
+
+  #channelChanged(channel: Channel): void {
+    if (channel.feeds.size === 0) return;
+    channel.isAwaitingFlush = true;
+    this.#touched.add(channel);
+    this.#delivery.channelChanged(channel);
+  }
+
+  #trimTouched(): void {
+    for (const channel of this.#touched) {
+      channel.isAwaitingFlush = false;
+      this.store.trim(channel);
+    }
+    this.#touched.clear();
+  }
+
+  #keepUp(): void {
+    this.#beats.visitShare(BEAT_SHARES, (subscriber) => subscriber.beat(this.#heartbeat, this.settings.stallTimeoutMs));
+    this.store.sweep(this.settings.channelTtlMs);
+  }
+}
+
+function settingsOf(options: HubOptions): HubSettings {
+  const { basePath = '', history, limits, cors, logger, clock = systemClock, ...times } = options;
+  if (basePath !== '' && !/^(\/[A-Za-z0-9._~-]+)+$/.test(basePath)) {
+    throw new TypeError(`Cannot mount the hub at ${quote(basePath)}: write it like "/events"`);
+  }
+  return {
+    ...DEFAULT_TIMES,
+    ...times,
+    basePath,
+    clock,
+    logger,
+    history: { ...DEFAULT_HISTORY, ...history },
+    limits: { ...DEFAULT_LIMITS, ...limits },
+    origins: cors?.origins ?? [],
+  };
+}

@@ -1,0 +1,64 @@
+/** What one channel's history may hold; the oldest events go first, and who missed them is told by a gap. */
+export interface HistoryLimits {
+  /** Events per channel (default 10,000). */
+  readonly events: number;
+  /** Bytes of encoded events per channel (default 16 MiB). */
+  readonly bytes: number;
+  /** Milliseconds an event is kept (default 300,000). */
+  readonly ageMs: number;
+  /** Bytes over all channels (default 512 MiB): over it, every channel gives up its older half in turn. */
+  readonly totalBytes: number;
+}
+
+/** What the hub takes before it refuses. */
+export interface HubLimits {
+  /** Subscribers at one time (default 100,000); then `too-many-connections`. */
+  readonly connections: number;
+  /** Channels with a history or a subscriber (default 1,000,000); then `too-many-channels`. */
+  readonly channels: number;
+  /** Channels on one connection or one publish (default 100); then `too-many-channels-asked`. */
+  readonly channelsPerConnection: number;
+  /** Bytes of one encoded event (default 1 MiB); then `event-too-large`. */
+  readonly eventBytes: number;
+  /** Bytes of a publish body, streams excepted (default 16 MiB); then `body-too-large`. */
+  readonly bodyBytes: number;
+}
+
+export const DEFAULT_HISTORY: HistoryLimits = {
+  events: 10_000,
+  bytes: 16 * 1024 * 1024,
+  ageMs: 300_000,
+  totalBytes: 512 * 1024 * 1024,
+};
+
+export const DEFAULT_LIMITS: HubLimits = {
+  connections: 100_000,
+  channels: 1_000_000,
+  channelsPerConnection: 100,
+  eventBytes: 1024 * 1024,
+  bodyBytes: 16 * 1024 * 1024,
+};
+
+/** Milliseconds; each is explained at {@link import('./hub.js').HubOptions}. */
+export const DEFAULT_TIMES = {
+  heartbeatMs: 15_000,
+  retryMs: 2000,
+  stallTimeoutMs: 60_000,
+  drainMs: 10_000,
+  channelTtlMs: 0,
+} as const;
+
+/** Bytes of one flush to one subscriber, unless a single event is larger: others get their turn after it. */
+export const FLUSH_BYTES_MAX = 256 * 1024;
+
+/** Bytes of a publisher's own id: it comes back in a header, and headers are small. */
+export const OWN_ID_BYTES_MAX = 512;
+
+/** Bytes of an idempotency key. */
+export const IDEMPOTENCY_KEY_BYTES_MAX = 256;
+
+/** Milliseconds without a byte after which a publish body is given up (`body-timeout`); streams excepted. */
+export const BODY_IDLE_MS = 30_000;
+
+/** Milliseconds a client is told to stay away where coming back is useless. */
+export const NEVER_RETRY_MS = 86_400_000;

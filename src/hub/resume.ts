@@ -1,0 +1,148 @@
+import { parseDuration } from '../base/index.js';
+import { formatCursor, parseCursor, quote } from '../protocol/index.js';
+import type { CursorParts, GapData, GapReason } from '../protocol/index.js';
+import type { Channel } from './channel.js';
+import { HubError } from './errors.js';
+import type { Feed } from './feed.js';
+import { findOwnId } from './form.js';
+
+/** Where a client wants to begin; the first that is there counts. */
+export interface ResumeRequest {
+  /** What the client had last: a cursor, or a publisher's own id. */
+  readonly lastEventId?: string | undefined;
+  /** A cursor, an RFC 3339 time, or a duration such as `5m`. */
+  readonly since?: string | undefined;
+  /** How many events before now, or `all` that are kept. */
+  readonly last?: string | undefined;
+}
+
+/** One life of a store, as a resume sees it. */
+export interface StoreState {
+  readonly epoch: string;
+  /** Offset of the newest event in any channel. */
+  readonly headOffset: number;
+  readonly nowMs: number;
+}
+
+/** Where a subscription begins, and what its client has lost. */
+export interface Start {
+  /** The subscriber has, or will never get, everything up to here. */
+  readonly offset: number;
+  /** Losses up to here need no gap: they are in `gaps`, or were not asked for. */
+  readonly announcedOffset: number;
+  readonly gaps: readonly GapData[];
+  /** Id of `tidegate.open`: none where a gap follows a request that was no cursor. */
+  readonly openCursor: string | undefined;
+}
+
+/** Characters of a request that a gap repeats. */
+const REQUESTED_CHARACTERS_MAX = 200;
+const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
+
+/**
+ * Decides where a subscription begins (PROTOCOL.md, 5).
+ * @throws HubError `invalid-cursor` for a `since` that cannot be read or a cursor ahead of the store; `invalid-query` for `last`.
+ */
+export function resolveStart(request: ResumeRequest, feed: Feed, store: StoreState): Start {
+  if (request.lastEventId !== undefined && request.lastEventId !== '') {
+    const cursor = parseCursor(request.lastEventId);
+    return cursor ? startAtCursor(cursor, feed, store) : startAtOwnId(request.lastEventId, feed, store);
+  }
+  if (request.since !== undefined) return startSince(request.since, feed, store);
+  if (request.last !== undefined) return startAtLast(request.last, feed, store);
+  return unannounced(store.headOffset, feed, store);
+}
+
+/** What a subscriber that has everything up to `offset` cannot get any more. */
+export function lossesAfter(feed: Feed, offset: number, epoch: string): readonly GapData[] {
+  const requested = formatCursor(epoch, offset);
+  return feed.channels
+    .filter(({ history }) => history.evictedOffset > offset)
+    .map((channel) => gapOf(channel, 'too-slow', requested, epoch));
+}
+
+function startAtCursor(cursor: CursorParts, feed: Feed, store: StoreState): Start {
+  const requested = formatCursor(cursor.epoch, cursor.offset);
+  if (cursor.epoch !== store.epoch) return fromOldest('epoch', requested, feed, store);
+  if (cursor.offset > store.headOffset) {
+    throw new HubError('invalid-cursor', `Cannot resume from ${quote(requested)}: it is ahead of the newest event`);
+  }
+  const lost = feed.channels.filter(({ history }) => history.evictedOffset > cursor.offset);
+  const gaps = lost.map((channel) => gapOf(channel, 'evicted', requested, store.epoch));
+  const offset = feed.channels.length === 1 ? Math.max(cursor.offset, feed.evictedOffset) : cursor.offset;
+  return { offset, announcedOffset: feed.evictedOffset, gaps, openCursor: requested };
+}
+
+/** An id that is no cursor: a publisher's own, if the connection was cut between it and its cursor. */
+function startAtOwnId(id: string, feed: Feed, store: StoreState): Start {
+  const found = feed.channels.map((channel) => findOwnId(channel, id)).filter((offset) => offset !== undefined);
+  if (found.length === 0) return fromOldest('unknown-id', id, feed, store);
+  // Publishers repeat ids: after the first is too much again, after the last might be too little.
+  return unannounced(Math.min(...found), feed, store);
+}
+
+function startSince(since: string, feed: Feed, store: StoreState): Start {
+  const cursor = parseCursor(since);
+  if (cursor) return startAtCursor(cursor, feed, store);
+  const fromMs = readTime(since, store.nowMs);
+  const lost = feed.channels.filter(({ history }) => history.evictedOffset > 0 && history.evictedTimeMs >= fromMs);
+  const gaps = lost.map((channel) => gapOf(channel, 'evicted', since, store.epoch));
+  const start = unannounced(Math.max(...feed.channels.map(({ history }) => history.offsetBefore(fromMs))), feed, store);
+  return gaps.length === 0 ? start : { ...start, gaps, openCursor: undefined };
+}
+
+function readTime(since: string, nowMs: number): number {
+  const durationMs = parseDuration(since);
+  if (durationMs !== undefined) return nowMs - durationMs;
+  // A plus sign in a query is a space unless it is escaped, which few remember.
+  const text = since.replace(/ (\d{2}:\d{2})$/, '+$1');
+  const timeMs = RFC_3339.test(text) ? Date.parse(text.replace(' ', 'T')) : Number.NaN;
+  if (!Number.isNaN(timeMs)) return timeMs;
+  throw new HubError(
+    'invalid-cursor',
+    `Cannot begin since ${quote(since)}: it is neither a cursor, an RFC 3339 time nor a duration such as 5m`,
+  );
+}
+
+function startAtLast(last: string, feed: Feed, store: StoreState): Start {
+  if (last === 'all')
+    return unannounced(Math.min(...feed.channels.map(({ history }) => history.evictedOffset)), feed, store);
+  if (!/^\d{1,9}$/.test(last)) {
+    throw new HubError('invalid-query', `Cannot begin at the last ${quote(last)}: it is neither a number nor "all"`);
+  }
+  const count = Number(last);
+  if (count === 0) return unannounced(store.headOffset, feed, store);
+  const only = feed.channels.length === 1 ? feed.channels[0] : undefined;
+  const offset = only ? only.offsetBeforeLast(count) : mergedOffsetBeforeLast(feed.channels, count);
+  return unannounced(offset, feed, store);
+}
+
+function mergedOffsetBeforeLast(channels: readonly Channel[], count: number): number {
+  const newest = channels.flatMap((channel) =>
+    Array.from(channel.history.framesAfter(channel.offsetBeforeLast(count)), ({ offset }) => offset),
+  );
+  newest.sort((a, b) => b - a);
+  const first = newest[count - 1] ?? newest.at(-1);
+  return first === undefined ? 0 : first - 1;
+}
+
+/** Everything kept, after announcing that something before it is lost. */
+function fromOldest(reason: GapReason, requested: string, feed: Feed, store: StoreState): Start {
+  const offset = Math.min(...feed.channels.map(({ history }) => history.evictedOffset));
+  return {
+    offset,
+    announcedOffset: feed.evictedOffset,
+    gaps: feed.channels.map((channel) => gapOf(channel, reason, requested, store.epoch)),
+    openCursor: reason === 'epoch' ? requested : undefined,
+  };
+}
+
+/** A start with nothing lost that was asked for. */
+function unannounced(offset: number, feed: Feed, store: StoreState): Start {
+  return { offset, announcedOffset: feed.evictedOffset, gaps: [], openCursor: formatCursor(store.epoch, offset) };
+}
+
+function gapOf({ name, history }: Channel, reason: GapReason, requested: string, epoch: string): GapData {
+  const cut = requested.slice(0, REQUESTED_CHARACTERS_MAX);
+  return { reason, channel: name, requested: cut, resumedAt: formatCursor(epoch, history.evictedOffset) };
+}

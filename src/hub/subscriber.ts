@@ -1,0 +1,165 @@
+import type { GapData, GapReason } from '../protocol/index.js';
+import type { Feed } from './feed.js';
+import { encodeError, encodeGaps, encodeLive } from './frame.js';
+
+/** Where a subscriber's bytes go: a socket, an HTTP/2 stream, or a response. */
+export interface Outlet {
+  /** False where its buffer is full; `onDrain` is called when it has room again. */
+  write(bytes: Uint8Array): boolean;
+  /** Bytes taken but not yet handed to the system. */
+  readonly pendingBytes: number;
+  onDrain(resume: () => void): void;
+  /** Ends the response after what is written. */
+  end(): void;
+  /** Cuts the connection now. */
+  destroy(): void;
+}
+
+/** What subscribers need from their hub. */
+export interface SubscriberContext {
+  nowMs(): number;
+  lossesAfter(feed: Feed, offset: number): readonly GapData[];
+  formatCursor(offset: number): string;
+  /** The subscriber wants to be pulled in the next round. */
+  scheduleTurn(subscriber: Subscriber): void;
+  readonly counters: DeliveryCounters;
+}
+
+/** Counted where it happens; read by the metrics. */
+export interface DeliveryCounters {
+  deliveries: number;
+  deliveredBytes: number;
+  writes: number;
+  flushes: number;
+  readonly gaps: Map<GapReason, number>;
+  stalled: number;
+}
+
+interface SubscriberOptions {
+  readonly feed: Feed;
+  readonly outlet: Outlet;
+  readonly context: SubscriberContext;
+  readonly offset: number;
+  readonly announcedOffset: number;
+}
+
+/** One live SSE response: a cursor into its feed and an outlet, and no queue between them. */
+export class Subscriber {
+  readonly feed: Feed;
+  readonly #outlet: Outlet;
+  readonly #context: SubscriberContext;
+  #offset: number;
+  #announcedOffset: number;
+  #isLive = false;
+  /** When it was ended or blocked; 0 where it is not. */
+  #closedAtMs = 0;
+  #blockedSinceMs = 0;
+  #hasWritten = true;
+
+  constructor({ feed, outlet, context, offset, announcedOffset }: SubscriberOptions) {
+    this.feed = feed;
+    this.#outlet = outlet;
+    this.#context = context;
+    this.#offset = offset;
+    this.#announcedOffset = announcedOffset;
+  }
+
+  /** The subscriber has been sent everything up to here. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get isBlocked(): boolean {
+    return this.#blockedSinceMs > 0;
+  }
+
+  /**
+   * Sends what lies behind the cursor, in one write, unless the outlet is full. More than one flush's worth
+   * waits for the next round, so that a long backfill holds nobody up.
+   */
+  pull(): void {
+    if (this.#isClosed || this.isBlocked) return;
+    if (this.feed.evictedOffset > Math.max(this.#offset, this.#announcedOffset)) this.#announceLosses();
+    const slice = this.feed.sliceAfter(this.#offset);
+    if (slice !== undefined) {
+      this.#offset = slice.offset;
+      this.#context.counters.deliveries += slice.events;
+      this.write(slice.bytes);
+    }
+    if (this.isBlocked) return;
+    if (this.#offset < this.feed.headOffset) this.#context.scheduleTurn(this);
+    else this.#reachHead();
+  }
+
+  /** Sends bytes that are no part of the history. */
+  write(bytes: Uint8Array): void {
+    const { counters } = this.#context;
+    counters.writes += 1;
+    counters.deliveredBytes += bytes.length;
+    this.#hasWritten = true;
+    const hasRoom = this.#outlet.write(bytes);
+    // A write may be larger than the outlet's buffer and yet be with the system already.
+    if (hasRoom || this.#outlet.pendingBytes === 0 || this.isBlocked) return;
+    this.#blockedSinceMs = this.#context.nowMs();
+    this.#outlet.onDrain(() => {
+      this.#blockedSinceMs = 0;
+      this.#context.scheduleTurn(this);
+    });
+  }
+
+  /** Called once per heartbeat interval: keeps an idle connection open, cuts one that is stuck. */
+  beat(heartbeat: Uint8Array, stallTimeoutMs: number): void {
+    const stuckSinceMs = this.#closedAtMs || this.#blockedSinceMs;
+    if (stuckSinceMs > 0) {
+      if (this.#context.nowMs() - stuckSinceMs < stallTimeoutMs) return;
+      this.#context.counters.stalled += 1;
+      this.destroy();
+      return;
+    }
+    if (!this.#hasWritten) this.write(heartbeat);
+    this.#hasWritten = false;
+  }
+
+  /** Says why, says when to come back, and ends; a subscriber that cannot hear it is cut off. */
+  sendAway(code: string, message: string, retryMs: number): void {
+    if (this.#isClosed) return;
+    if (this.isBlocked) return this.destroy();
+    this.write(encodeError({ code, message, retryable: true }, retryMs));
+    this.close();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#closedAtMs = this.#context.nowMs();
+    this.#outlet.end();
+  }
+
+  destroy(): void {
+    this.#closedAtMs ||= this.#context.nowMs();
+    this.#outlet.destroy();
+  }
+
+  get #isClosed(): boolean {
+    return this.#closedAtMs > 0;
+  }
+
+  #reachHead(): void {
+    if (this.feed.isEnded) return this.close();
+    if (this.#isLive) return;
+    this.#isLive = true;
+    this.write(encodeLive());
+  }
+
+  #announceLosses(): void {
+    const gaps = this.#context.lossesAfter(this.feed, Math.max(this.#offset, this.#announcedOffset));
+    this.#announcedOffset = this.feed.evictedOffset;
+    if (this.feed.channels.length === 1) this.#offset = this.#announcedOffset;
+    countGaps(this.#context.counters, gaps);
+    this.write(encodeGaps(gaps, this.#context.formatCursor(this.#offset)));
+  }
+}
+
+/** Counts losses, whoever announces them. */
+export function countGaps(counters: DeliveryCounters, gaps: readonly GapData[]): void {
+  for (const { reason } of gaps) counters.gaps.set(reason, (counters.gaps.get(reason) ?? 0) + 1);
+}

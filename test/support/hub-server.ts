@@ -1,0 +1,71 @@
+import { createHub, listen } from '../../src/hub/index.js';
+import type { Hub, HubOptions } from '../../src/hub/index.js';
+import { StreamClient } from './stream-client.js';
+
+/** A hub on a port of its own, and short ways to talk to it over real sockets. */
+export class HubServer implements AsyncDisposable {
+  readonly hub: Hub;
+  readonly url: string;
+  readonly #close: () => Promise<void>;
+
+  private constructor(hub: Hub, url: string, close: () => Promise<void>) {
+    this.hub = hub;
+    this.url = url;
+    this.#close = close;
+  }
+
+  static async start(options: HubOptions & { readonly port?: number } = {}): Promise<HubServer> {
+    const { port = 0, ...hubOptions } = options;
+    const hub = createHub(hubOptions);
+    const server = await listen(hub, { port });
+    return new HubServer(hub, server.url, () => server.close());
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  subscribe(target: string, headers: Readonly<Record<string, string>> = {}): Promise<StreamClient> {
+    return StreamClient.open(`${this.url}/subscribe${target.startsWith('?') ? '' : '/'}${target}`, { headers });
+  }
+
+  /** Publishes plain text; `target` may have a query. */
+  async publish(
+    target: string,
+    body: string,
+    headers: Readonly<Record<string, string>> = { 'Content-Type': 'text/plain' },
+  ): Promise<Answer> {
+    const response = await fetch(`${this.url}/publish${target === '' ? '' : '/'}${target}`, {
+      method: 'POST',
+      body,
+      headers,
+    });
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: (await response.json()) as Record<string, unknown>,
+    };
+  }
+
+  publishJson(target: string, body: unknown): Promise<Answer> {
+    return this.publish(target, JSON.stringify(body), { 'Content-Type': 'application/json' });
+  }
+
+  async get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+    const response = await fetch(`${this.url}${path}`, { headers, redirect: 'manual' });
+    const text = await response.text();
+    const body = (response.headers.get('content-type') ?? '').includes('json') ? JSON.parse(text) : { text };
+    return { status: response.status, headers: response.headers, body };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.hub.close();
+    await this.#close();
+  }
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Readonly<Record<string, unknown>>;
+}
