@@ -1,0 +1,60 @@
+import { ClientError } from './errors.js';
+import { readRefusal } from './refusal.js';
+
+export interface ConnectOptions {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Sent as Last-Event-ID unless empty. */
+  readonly lastEventId: string;
+  readonly signal: AbortSignal;
+  readonly fetch: typeof globalThis.fetch;
+}
+
+/**
+ * Opens one SSE response; undefined where the server says 204, "do not come back".
+ * @throws ClientError the server refused (`code` from its problem+json), is no SSE endpoint
+ * (`not-an-event-stream`) or could not be reached (`unreachable`, retryable).
+ */
+export async function connect(options: ConnectOptions): Promise<Response | undefined> {
+  const { url, headers, lastEventId, signal } = options;
+  const response = await request(options.fetch, url, {
+    headers: {
+      Accept: 'text/event-stream',
+      ...headers,
+      ...(lastEventId === '' ? {} : { 'Last-Event-ID': toHeaderValue(lastEventId) }),
+    },
+    signal,
+  });
+  if (response.status === 204) return undefined;
+  if (response.status !== 200) throw await readRefusal(response, 'Cannot subscribe');
+  const contentType = response.headers.get('content-type') ?? 'none';
+  if (/^text\/event-stream\s*(;|$)/i.test(contentType)) return response;
+  await response.body?.cancel();
+  throw new ClientError({
+    code: 'not-an-event-stream',
+    message: `Cannot subscribe: the server answered with content type ${JSON.stringify(contentType)}, not text/event-stream`,
+    status: 200,
+    retryable: false,
+  });
+}
+
+async function request(fetch: typeof globalThis.fetch, url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (cause) {
+    throw toUnreachable(cause, 'Cannot reach the server');
+  }
+}
+
+/** The failure of a network call, with what lay beneath it said: fetch alone says "fetch failed". */
+export function toUnreachable(cause: unknown, what: string): ClientError {
+  const beneath = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  const code: unknown = beneath instanceof Error && 'code' in beneath ? beneath.code : undefined;
+  const reason = beneath instanceof Error && beneath.message !== '' ? beneath.message : String(code ?? beneath);
+  return new ClientError({ code: 'unreachable', message: `${what}: ${reason}`, retryable: true, cause });
+}
+
+/** Header values are bytes: an id beyond Latin-1 goes out as its UTF-8, as browsers send it. */
+function toHeaderValue(id: string): string {
+  return Array.from(new TextEncoder().encode(id), (byte) => String.fromCharCode(byte)).join('');
+}

@@ -1,0 +1,5 @@
+export { removeTemporaryFiles, syncFolder, writeFileAtomic } from './atomic-file.js';
+export { createLogger, LOG_FORMATS, LOG_LEVELS } from './logger.js';
+export type { LogDestination, LogFormat, Logger, LoggerOptions, LogLevel } from './logger.js';
+export { listenForShutdown } from './shutdown.js';
+export type { Shutdown, ShutdownOptions, SignalSource } from './shutdown.js';
