@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/support/clocks.js';
+import { nextBatch } from './batcher.js';
+import { Spool } from './spool.js';
+
+const LIMITS = { eventsMax: 3, bytesMax: 10_000, waitMs: 100 };
+
+function setUp(): { spool: Spool; clock: ManualClock; stop: AbortController; next: () => Promise<readonly string[]> } {
+  const spool = new Spool({ sinks: [{ name: 's', onFull: 'block' }], start: { lastEventId: '', receivedAt: 0 } });
+  const clock = new ManualClock();
+  const stop = new AbortController();
+  const next = async (): Promise<readonly string[]> => {
+    const batch = await nextBatch(spool.reader('s'), LIMITS, { clock, signal: stop.signal });
+    return batch.map((event) => event.data);
+  };
+  return { spool, clock, stop, next };
+}
+
+const append = (spool: Spool, data: string): boolean =>
+  spool.tryAppend({ id: '', type: 'message', data, receivedAt: 0 }, '');
+
+describe('nextBatch()', () => {
+  it('waits for the first event, then waitMs for company', async () => {
+    const { spool, clock, next } = setUp();
+    const batch = next();
+    append(spool, 'a');
+    await clock.waitForTimers();
+    clock.advance(99);
+    append(spool, 'b');
+    clock.advance(1);
+    expect(await batch).toEqual(['a', 'b']);
+    expect(clock.timers).toBe(0);
+  });
+
+  it.each([
+    ['events', ['a', 'b', 'c', 'd'], ['a', 'b', 'c']],
+    ['bytes', ['a', 'x'.repeat(10_000)], ['a']],
+  ])('does not wait when it is full of %s', async (_, events, expected) => {
+    const { spool, next } = setUp();
+    for (const data of events) append(spool, data);
+    expect(await next()).toEqual(expected);
+  });
+
+  it('does not wait when the spool is closed, and is empty after the last event', async () => {
+    const { spool, clock, next } = setUp();
+    append(spool, 'a');
+    const batch = next();
+    await clock.waitForTimers();
+    spool.close();
+    expect(await batch).toEqual(['a']);
+    expect(await next()).toEqual([]);
+  });
+
+  it('is empty when the signal aborts, before the first event and after', async () => {
+    const { spool, clock, stop, next } = setUp();
+    const waiting = next();
+    append(spool, 'a');
+    await clock.waitForTimers();
+    stop.abort();
+    expect(await waiting).toEqual([]);
+    expect(await next()).toEqual([]);
+    expect(clock.timers).toBe(0);
+  });
+});

@@ -1,0 +1,39 @@
+import type { Clock } from '../base/index.js';
+import type { BatchLimits } from './sinks/sink.js';
+import type { SpooledEvent, SpoolReader } from './spool.js';
+
+/**
+ * The next batch for a sink: as soon as it is full, or `waitMs` after its first event came, or at once where
+ * the spool is closed. Empty where nothing will come any more or `signal` aborted.
+ */
+export async function nextBatch(
+  reader: SpoolReader,
+  limits: BatchLimits,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<readonly SpooledEvent[]> {
+  while (reader.pendingEvents === 0) {
+    if (reader.isClosed || signal.aborted) return [];
+    await reader.changed(signal);
+  }
+  if (limits.waitMs > 0) await waitForCompany(reader, limits, { clock, signal });
+  return signal.aborted ? [] : reader.take(limits);
+}
+
+async function waitForCompany(
+  reader: SpoolReader,
+  limits: BatchLimits,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  const enough = new AbortController();
+  const stop = (): void => enough.abort();
+  const cancel = clock.after(limits.waitMs, stop);
+  signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
+  while (!isFull(reader, limits) && !reader.isClosed && !enough.signal.aborted) await reader.changed(enough.signal);
+  cancel();
+  signal.removeEventListener('abort', stop);
+}
+
+function isFull(reader: SpoolReader, limits: BatchLimits): boolean {
+  return reader.pendingEvents >= limits.eventsMax || reader.pendingBytes >= limits.bytesMax;
+}

@@ -1,0 +1,109 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { removeTemporaryFiles, writeFileAtomic } from '../runtime/index.js';
+import { IngestError, messageOf } from './errors.js';
+import type { GapRecord } from './source.js';
+
+/** Where a pipeline goes on after a restart. */
+export interface Checkpoint {
+  /** Every sink has every event up to this id; empty where the source gives none. */
+  readonly lastEventId: string;
+  /** RFC 3339: everything received until then is in every sink. */
+  readonly receivedAt: string;
+  /** The last gaps of the source, oldest first, 100 at most. */
+  readonly gaps: readonly GapRecord[];
+  /** RFC 3339: when this was saved. */
+  readonly updatedAt: string;
+}
+
+/** Keeps one pipeline's checkpoint. After a crash in `save`, `load` gives the old one or the new one. */
+export interface CheckpointStore {
+  /**
+   * Undefined where none was ever saved.
+   * @throws IngestError `checkpoint-unreadable`, `checkpoint-foreign`: never silently start over.
+   */
+  load(): Promise<Checkpoint | undefined>;
+  /** Resolves when the checkpoint is durable. */
+  save(checkpoint: Checkpoint): Promise<void>;
+}
+
+export interface FileCheckpointStoreOptions {
+  /** The file; its folder is made where it is missing. */
+  readonly path: string;
+  /** The name of the pipeline that the file belongs to. */
+  readonly pipeline: string;
+}
+
+const VERSION = 1;
+
+/** A checkpoint in a JSON file of its own, replaced atomically. */
+export function createFileCheckpointStore({ path, pipeline }: FileCheckpointStoreOptions): CheckpointStore {
+  return {
+    async load() {
+      await removeTemporaryFiles(path);
+      const text = await readIfThere(path);
+      return text === undefined ? undefined : parseCheckpoint(text, { path, pipeline });
+    },
+    async save(checkpoint) {
+      const text = JSON.stringify({ version: VERSION, pipeline, ...checkpoint }, undefined, 2);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFileAtomic(path, `${text}\n`);
+    },
+  };
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new IngestError('checkpoint-unreadable', `Cannot read checkpoint ${path}: ${messageOf(error)}`);
+  }
+}
+
+function parseCheckpoint(text: string, { path, pipeline }: FileCheckpointStoreOptions): Checkpoint {
+  const fields = parseObject(text);
+  if (fields === undefined) throw unreadable(path, 'it holds no JSON object');
+  if (fields['version'] !== VERSION)
+    throw new IngestError(
+      'checkpoint-foreign',
+      `Cannot use checkpoint ${path}: it has version ${JSON.stringify(fields['version'])}, not ${VERSION}`,
+    );
+  if (fields['pipeline'] !== pipeline)
+    throw new IngestError(
+      'checkpoint-foreign',
+      `Cannot use checkpoint ${path}: it belongs to pipeline ${JSON.stringify(fields['pipeline'])}, not "${pipeline}"`,
+    );
+  const { lastEventId, receivedAt, gaps, updatedAt } = fields;
+  if (typeof lastEventId !== 'string') throw unreadable(path, 'lastEventId is no text');
+  if (!isTime(receivedAt) || !isTime(updatedAt)) throw unreadable(path, 'receivedAt or updatedAt is no time');
+  if (!Array.isArray(gaps) || !gaps.every(isGap)) throw unreadable(path, 'gaps is no list of gaps');
+  return { lastEventId, receivedAt, gaps, updatedAt };
+}
+
+function unreadable(path: string, fault: string): IngestError {
+  return new IngestError('checkpoint-unreadable', `Cannot read checkpoint ${path}: ${fault}`);
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isTime(value: unknown): value is string {
+  return typeof value === 'string' && !Number.isNaN(Date.parse(value));
+}
+
+function isGap(value: unknown): value is GapRecord {
+  if (!isObject(value)) return false;
+  const isKnown = value['kind'] === 'downtime' || value['kind'] === 'upstream';
+  return isKnown && ['from', 'to', 'reason'].every((key) => typeof value[key] === 'string');
+}

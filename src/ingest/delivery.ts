@@ -1,0 +1,91 @@
+import { createBackoff } from '../base/index.js';
+import type { Clock } from '../base/index.js';
+import type { Logger } from '../runtime/index.js';
+import { nextBatch } from './batcher.js';
+import { messageOf } from './errors.js';
+import { retry } from './retry.js';
+import type { Sink, WriteResult } from './sinks/sink.js';
+import type { SpooledEvent, SpoolReader } from './spool.js';
+
+/** What became of the events of one sink. */
+export interface SinkStats {
+  /** Events that the sink made durable. */
+  readonly written: number;
+  readonly batches: number;
+  /** Writes that failed and were tried again. */
+  readonly retries: number;
+  /** Events that the other side will never take. */
+  readonly refused: number;
+  /** Events that the sink lost because it was behind (`onFull: 'drop'`). */
+  readonly dropped: number;
+  /** Events that wait for the sink. */
+  readonly pending: number;
+}
+
+export interface DeliveryOptions {
+  readonly sink: Sink;
+  readonly reader: SpoolReader;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The way of events from the spool into one sink, at that sink's own pace. */
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  #written = 0;
+  #batches = 0;
+  #retries = 0;
+  #refused = 0;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+  }
+
+  stats(dropped: number): SinkStats {
+    return {
+      written: this.#written,
+      batches: this.#batches,
+      retries: this.#retries,
+      refused: this.#refused,
+      dropped,
+      pending: this.#options.reader.pendingEvents,
+    };
+  }
+
+  /** Resolves when the spool is closed and empty for this sink, or when `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { sink, reader, clock } = this.#options;
+    for (;;) {
+      const batch = await nextBatch(reader, sink.batch, { clock, signal });
+      if (batch.length === 0) return;
+      const result = await this.#write(batch, signal);
+      if (result === undefined) return;
+      this.#batches += 1;
+      this.#refused += result.refused;
+      this.#written += batch.length - result.refused;
+      reader.acknowledge();
+    }
+  }
+
+  /** Undefined where `signal` aborted before the batch was durable: it is not acknowledged then. */
+  async #write(batch: readonly SpooledEvent[], signal: AbortSignal): Promise<WriteResult | undefined> {
+    const { sink, clock, logger } = this.#options;
+    try {
+      return await retry(() => sink.write(batch, signal), {
+        backoff: createBackoff(),
+        clock,
+        signal,
+        onRetry: (error, delayMs, attempt) => {
+          this.#retries += 1;
+          logger.warn(
+            { error: messageOf(error), events: batch.length, delayMs, attempt },
+            'Cannot write; trying again',
+          );
+        },
+      });
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
+    }
+  }
+}

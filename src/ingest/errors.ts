@@ -1,0 +1,36 @@
+/** Every way in which a pipeline or a part of it can fail; the codes are stable. */
+export type IngestErrorCode =
+  /** An option contradicts another or has no meaning. */
+  | 'invalid-option'
+  /** The source said no, and asking again will not help. */
+  | 'source-refused'
+  /** The answer is no event stream: another content type or a coding that was not asked for. */
+  | 'not-an-event-stream'
+  /** The checkpoint is there but cannot be understood. */
+  | 'checkpoint-unreadable'
+  /** The checkpoint belongs to another pipeline or to a newer Tidegate. */
+  | 'checkpoint-foreign'
+  /** Another live process writes to the same archive. */
+  | 'archive-locked'
+  /** A part failed in a way that nobody foresaw. */
+  | 'internal';
+
+/** Thrown by ingest; `code` is stable, the message is for people and holds no secret. */
+export class IngestError extends Error {
+  override readonly name = 'IngestError';
+  readonly code: IngestErrorCode;
+
+  constructor(code: IngestErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The message of anything thrown, with what lay beneath it where the message alone says too little. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const beneath = error.cause instanceof Error ? error.cause : undefined;
+  if (error.message !== '') return error.message;
+  const code = 'code' in error ? String(error.code) : error.name;
+  return beneath === undefined ? code : messageOf(beneath);
+}

@@ -1,0 +1,18 @@
+export { createFileCheckpointStore } from './checkpoint.js';
+export type { Checkpoint, CheckpointStore, FileCheckpointStoreOptions } from './checkpoint.js';
+export type { SinkStats } from './delivery.js';
+export { IngestError } from './errors.js';
+export type { IngestErrorCode } from './errors.js';
+export type { Format } from './format.js';
+export { createPipeline } from './pipeline.js';
+export type { Pipeline, PipelineOptions, PipelineOutcome, PipelineSink } from './pipeline.js';
+export type { PipelineStats } from './pipeline-run.js';
+export { createFileSink } from './sinks/file.js';
+export type { FileSinkOptions } from './sinks/file.js';
+export { createHubSink } from './sinks/hub.js';
+export type { HubSinkOptions } from './sinks/hub.js';
+export type { BatchLimits, Sink, SinkContext, WriteResult } from './sinks/sink.js';
+export type { GapRecord, ReceivedEvent, Source, SourceItem, SourceReadOptions, SourceStats } from './source.js';
+export { createSseSource } from './sources/sse.js';
+export type { SseSourceOptions } from './sources/sse.js';
+export type { OnFull, SpooledEvent, SpoolLimits } from './spool.js';

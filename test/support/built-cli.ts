@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+
+/** `tidegate` as it ships, in a process of its own. */
+export class BuiltCli implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  output = '';
+
+  constructor(args: readonly string[], cwd: string) {
+    const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
+    this.#child = spawn(process.execPath, [main, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    const take = (text: Buffer): void => void (this.output += text.toString());
+    this.#child.stdout?.on('data', take);
+    this.#child.stderr?.on('data', take);
+  }
+
+  /** The first match in what it has written. */
+  async until(pattern: RegExp): Promise<RegExpExecArray> {
+    const deadlineMs = Date.now() + 15_000;
+    for (;;) {
+      const match = pattern.exec(this.output);
+      if (match) return match;
+      if (this.#child.exitCode !== null || Date.now() > deadlineMs)
+        throw new Error(`Nothing like ${pattern} in:\n${this.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Ends it; resolves to its exit code, or null where the signal killed it. */
+  async end(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<number | null> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return this.#child.exitCode;
+    const exit = once(this.#child, 'exit');
+    this.#child.kill(signal);
+    const [code] = (await exit) as [number | null];
+    return code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end('SIGKILL');
+  }
+}
