@@ -1,0 +1,76 @@
+import { join, resolve } from 'node:path';
+import {
+  createFileCheckpointStore,
+  createFileSink,
+  createHubSink,
+  createPipeline,
+  createSseSource,
+} from '../../ingest/index.js';
+import type { PipelineOutcome, PipelineSink, Source } from '../../ingest/index.js';
+import type { Settings } from '../config/index.js';
+import { CliError } from '../errors.js';
+import { readHeaders } from '../headers.js';
+import { above, LiveLine } from '../live-line.js';
+import { reportProgress } from '../pipeline-report.js';
+import { createServiceLogger } from '../service.js';
+import type { Command } from '../verbs.js';
+
+/** `tidegate ingest`: one pipeline until its source ends for good or the process is told to stop. */
+export const ingest: Command = async (context) => {
+  const { settings, io } = context;
+  const line = io.stderr.isTTY === true ? new LiveLine(io.stderr) : undefined;
+  const logger = createServiceLogger(context, io.stdout, above(line, io.stdout));
+  const name = settings['pipeline.name'];
+  const pipeline = createPipeline({
+    name,
+    source: createSource(settings, await readHeaders(settings, io.cwd)),
+    ...(settings['filter.types'].length === 0 ? {} : { types: settings['filter.types'] }),
+    spool: { eventsMax: settings['spool.events'], bytesMax: settings['spool.bytes'] },
+    sinks: createSinks(settings, io.cwd),
+    checkpoint: createFileCheckpointStore({ path: checkpointPath(settings, io.cwd), pipeline: name }),
+    checkpointIntervalMs: settings['checkpoint.intervalMs'],
+    logger,
+  });
+  using _report = reportProgress({ stats: () => pipeline.stats(), logger, line });
+  throwIfFailed(await pipeline.run(io.signal));
+};
+
+/** @throws CliError `failed`, with the pipeline's own code in the sentence. */
+export function throwIfFailed(outcome: PipelineOutcome): void {
+  if (outcome.kind === 'failed') throw new CliError('failed', `${outcome.message} (${outcome.code})`);
+}
+
+function createSource(settings: Settings, headers: Readonly<Record<string, string>>): Source {
+  return createSseSource({
+    url: settings['source.url'] ?? '',
+    headers,
+    idleTimeoutMs: settings['source.idleTimeoutMs'],
+    maxEventBytes: settings['source.maxEventBytes'],
+  });
+}
+
+function createSinks(settings: Settings, cwd: string): readonly PipelineSink[] {
+  const sinks: PipelineSink[] = [];
+  const folder = settings['sink.file.dir'];
+  if (folder !== undefined) {
+    const sink = createFileSink({
+      folder: resolve(cwd, folder),
+      name: settings['pipeline.name'],
+      format: settings.format,
+      rotateBytes: settings['sink.file.rotateBytes'],
+      rotateMs: settings['sink.file.rotateMs'],
+      gzip: settings['sink.file.gzip'],
+    });
+    sinks.push({ sink });
+  }
+  const [url, channel] = [settings['sink.hub.url'], settings['sink.hub.channel']];
+  if (url !== undefined && channel !== undefined)
+    sinks.push({ sink: createHubSink({ url, channel, keepIds: settings['sink.hub.keepIds'] }) });
+  return sinks;
+}
+
+function checkpointPath(settings: Settings, cwd: string): string {
+  const file = settings['checkpoint.file'];
+  if (file !== undefined) return resolve(cwd, file);
+  return join(resolve(cwd, settings['data.dir']), `${settings['pipeline.name']}.checkpoint.json`);
+}

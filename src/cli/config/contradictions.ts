@@ -1,0 +1,98 @@
+import { CliError } from '../errors.js';
+import { describeOrigin } from './origin.js';
+import type { Origin } from './origin.js';
+import type { VerbName } from './setting.js';
+import type { Key, Settings } from './table.js';
+
+type Origins = ReadonlyMap<Key, Origin>;
+
+type Check = (settings: Settings, origins: Origins) => CliError | undefined;
+
+const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
+  serve: [exposure, sizes],
+  demo: [exposure],
+  ingest: [ends],
+  publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse'])],
+  subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since'])],
+  replay: [endlessEnd],
+  record: [],
+  completion: [],
+};
+
+/** The first reason why these settings cannot all hold; each value by itself is fine. */
+export function findContradiction(verb: VerbName, settings: Settings, origins: Origins): CliError | undefined {
+  for (const check of CHECKS[verb]) {
+    const fault = check(settings, origins);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+/** Without auth, whoever reaches the port reads and publishes everything. */
+function exposure(settings: Settings, origins: Origins): CliError | undefined {
+  const host = settings['http.host'];
+  if (settings.auth !== 'none' || settings.insecure || isLoopback(host)) return undefined;
+  return new CliError(
+    'contradiction',
+    `Cannot listen on ${host}${where(origins, 'http.host')} with auth none: anyone could read and publish; ` +
+      'listen on 127.0.0.1, or add --insecure if that is meant',
+  );
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.[0-9]{1,3}){3}$/.test(host);
+}
+
+function sizes(settings: Settings, origins: Origins): CliError | undefined {
+  const pairs: readonly (readonly [small: Key, large: Key])[] = [
+    ['limits.eventBytes', 'limits.bodyBytes'],
+    ['limits.eventBytes', 'history.bytes'],
+    ['history.bytes', 'history.totalBytes'],
+  ];
+  for (const [small, large] of pairs) {
+    if (Number(settings[small]) > Number(settings[large]))
+      return contradiction(
+        origins,
+        [small, large],
+        `${String(settings[small])} bytes are more than ${String(settings[large])}`,
+      );
+  }
+  return undefined;
+}
+
+function endlessEnd(settings: Settings, origins: Origins): CliError | undefined {
+  if (!settings.loop || settings.end === 'stay') return undefined;
+  return contradiction(origins, ['loop', 'end'], 'a stream that loops has no end');
+}
+
+function ends(settings: Settings): CliError | undefined {
+  const hubUrl = settings['sink.hub.url'];
+  const hubChannel = settings['sink.hub.channel'];
+  if (settings['source.url'] === undefined)
+    return new CliError('missing-value', 'Cannot ingest without a source: give --source.url URL');
+  if (hubUrl === undefined && hubChannel !== undefined)
+    return new CliError('missing-value', 'Cannot publish to a hub channel without a hub: give --sink.hub.url URL');
+  if (hubUrl !== undefined && hubChannel === undefined)
+    return new CliError('missing-value', 'Cannot publish to a hub without a channel: give --sink.hub.channel NAME');
+  if (hubUrl === undefined && settings['sink.file.dir'] === undefined)
+    return new CliError(
+      'missing-value',
+      'Cannot ingest without a sink: give --sink.file.dir FOLDER or --sink.hub.url URL',
+    );
+  return undefined;
+}
+
+function exclusive(settings: Settings, origins: Origins, keys: readonly [Key, Key]): CliError | undefined {
+  const areBoth = keys.every((key) => settings[key] !== undefined && settings[key] !== false);
+  return areBoth ? contradiction(origins, keys, 'only one of the two can hold') : undefined;
+}
+
+function contradiction(origins: Origins, [first, second]: readonly [Key, Key], reason: string): CliError {
+  const both = `${first}${where(origins, first)} together with ${second}${where(origins, second)}`;
+  return new CliError('contradiction', `Cannot use ${both}: ${reason}`);
+}
+
+function where(origins: Origins, key: Key): string {
+  const origin = origins.get(key);
+  return origin === undefined ? '' : ` (${describeOrigin(origin)})`;
+}

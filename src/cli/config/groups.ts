@@ -1,0 +1,27 @@
+import type { Key } from './table.js';
+import { settingOf } from './table.js';
+
+export interface Group {
+  readonly title: string;
+  readonly keys: readonly Key[];
+}
+
+const TITLES: readonly (readonly [title: string, pattern: RegExp])[] = [
+  ['HTTP', /^(http\.|auth$|insecure$)/],
+  ['Hub', /^(hub|history|channel|limits)\./],
+  ['Client', /^url$/],
+  ['Source', /^(pipeline|source|filter)\./],
+  ['Spool, checkpoint and data', /^(spool|checkpoint|data)\./],
+  ['Sinks', /^(sink\.|format$)/],
+  ['Log and configuration', /^(log\.|config$)/],
+];
+
+/** `keys` under the headings that help and the reference give them; a verb's own flags come first. */
+export function groupsOf(keys: readonly Key[]): readonly Group[] {
+  const own = keys.filter((key) => settingOf(key).reach === 'flag');
+  const groups = TITLES.map(([title, pattern]) => ({
+    title,
+    keys: keys.filter((key) => !own.includes(key) && pattern.test(key)),
+  }));
+  return [{ title: 'Options', keys: own }, ...groups].filter((group) => group.keys.length > 0);
+}

@@ -1,0 +1,10 @@
+export { formatDefault, formatDuration } from './describe.js';
+export { groupsOf } from './groups.js';
+export { loadSettings, processEnvironment } from './load.js';
+export type { Environment, GivenFlag, Loaded } from './load.js';
+export { renderReference } from './reference.js';
+export type { VerbName } from './setting.js';
+export { formatSize } from './size.js';
+export { didYouMean } from './suggest.js';
+export { flagsOf, keysOf, settingOf, shownFlagsOf, variableOf } from './table.js';
+export type { Key, Settings } from './table.js';

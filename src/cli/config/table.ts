@@ -1,0 +1,330 @@
+import { LOG_FORMATS, LOG_LEVELS } from '../../runtime/index.js';
+import { FLAGS } from './flags.js';
+import { boolean, choice, integer, list, string, url } from './setting.js';
+import type { FlagAlias, Setting, VerbName } from './setting.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const SERVE = ['serve'] as const;
+const HUB = ['serve', 'demo'] as const;
+const INGEST = ['ingest'] as const;
+const EVERY: readonly VerbName[] = ['serve', 'ingest', 'publish', 'subscribe', 'record', 'replay', 'demo'];
+const SERVICES: readonly VerbName[] = ['serve', 'ingest', 'replay', 'demo'];
+
+/**
+ * Every setting, once (design §7). Key `http.port` is the flag `--http.port`, the variable
+ * `TIDEGATE_HTTP_PORT` and `http: {port: }` in `tidegate.yaml`; precedence flag > variable > file >
+ * default. Parsing, help, completion and the reference page are all made from this table.
+ */
+const TABLE = {
+  ...FLAGS,
+
+  config: string({
+    doc: 'The configuration file; ./tidegate.yaml is read when it is there.',
+    verbs: EVERY,
+    default: undefined,
+    reach: 'flag-and-variable',
+    placeholder: 'file',
+  }),
+
+  // --- HTTP ---------------------------------------------------------------------------------------
+  'http.host': string({
+    doc: 'The address to listen on. Beyond loopback, auth must be on or --insecure given.',
+    verbs: [...HUB, 'replay'],
+    default: '127.0.0.1',
+    placeholder: 'address',
+    aliases: [{ flag: '--host' }],
+  }),
+  'http.port': integer({
+    doc: 'The port to listen on; 0: any free one.',
+    verbs: [...HUB, 'replay'],
+    default: 8080,
+    verbDefaults: { replay: 8090 },
+    max: 65_535,
+    aliases: [{ flag: '-p' }, { flag: '--port' }, { flag: '--http.server.port', isLegacy: true }],
+    legacy: [{ name: 'HTTP_PORT' }, { name: 'HTTP_SERVER_PORT' }, { name: 'APP_PORT' }],
+  }),
+  'http.cors.origins': list<string>({
+    doc: 'Origins whose pages may subscribe and publish; * for any.',
+    verbs: HUB,
+    default: [],
+    placeholder: 'origin',
+    expectedItem: '* or such as https://app.example',
+    item: /^(\*|https?:\/\/[^/\s]+)$/,
+    legacy: [{ name: 'HTTP_SERVER_ENABLE_CORS', translate: (text) => (/^(1|t|true)$/i.test(text) ? '*' : '') }],
+  }),
+  auth: choice(['none'], {
+    doc: 'How callers prove who they are.',
+    verbs: HUB,
+    default: 'none',
+  }),
+  insecure: boolean({
+    doc: 'Allow auth none on an address that others can reach.',
+    verbs: HUB,
+    default: false,
+  }),
+
+  // --- The hub ------------------------------------------------------------------------------------
+  'hub.heartbeatMs': integer({
+    doc: 'A comment is sent on a stream that was idle for so long.',
+    verbs: SERVE,
+    default: 15_000,
+    unit: 'ms',
+    min: 100,
+  }),
+  'hub.retryMs': integer({
+    doc: 'How long clients wait before they reconnect.',
+    verbs: SERVE,
+    default: 2000,
+    unit: 'ms',
+  }),
+  'hub.stallTimeoutMs': integer({
+    doc: 'A subscriber whose connection takes nothing for so long is closed.',
+    verbs: SERVE,
+    default: 60_000,
+    unit: 'ms',
+    min: 100,
+  }),
+  'hub.drainMs': integer({
+    doc: 'How long subscribers are spread over when the hub stops.',
+    verbs: SERVE,
+    default: 10_000,
+    unit: 'ms',
+  }),
+  'history.events': integer({ doc: 'Events kept for each channel.', verbs: SERVE, default: 10_000, unit: 'events' }),
+  'history.bytes': integer({ doc: 'Bytes kept for each channel.', verbs: SERVE, default: 16 * MIB, unit: 'bytes' }),
+  'history.ageMs': integer({
+    doc: 'How long events are kept, also after the last subscriber left.',
+    verbs: SERVE,
+    default: 300_000,
+    unit: 'ms',
+  }),
+  'history.totalBytes': integer({
+    doc: 'Bytes kept for all channels together.',
+    verbs: SERVE,
+    default: 512 * MIB,
+    unit: 'bytes',
+  }),
+  'channel.ttlMs': integer({
+    doc: 'A channel that nobody publishes to for so long is ended; 0: never.',
+    verbs: SERVE,
+    default: 0,
+    unit: 'ms',
+  }),
+  'limits.connections': integer({ doc: 'Open connections.', verbs: SERVE, default: 100_000, min: 1 }),
+  'limits.channels': integer({ doc: 'Channels.', verbs: SERVE, default: 1_000_000, min: 1 }),
+  'limits.channelsPerConnection': integer({
+    doc: 'Channels that one connection may subscribe to.',
+    verbs: SERVE,
+    default: 100,
+    min: 1,
+  }),
+  'limits.eventBytes': integer({ doc: 'Size of one event.', verbs: SERVE, default: MIB, unit: 'bytes', min: 1 }),
+  'limits.bodyBytes': integer({
+    doc: 'Size of one publish request; streams have no limit but that of each event.',
+    verbs: SERVE,
+    default: 16 * MIB,
+    unit: 'bytes',
+    min: 1,
+  }),
+
+  // --- Clients of a hub ---------------------------------------------------------------------------
+  url: url({
+    doc: 'The hub.',
+    verbs: ['publish', 'subscribe'],
+    default: 'http://127.0.0.1:8080',
+    aliases: [{ flag: '-u' }],
+  }),
+
+  // --- Ingest -------------------------------------------------------------------------------------
+  'pipeline.name': string({
+    doc: "The pipeline's name, in logs and file names.",
+    verbs: INGEST,
+    default: 'ingest',
+    shape: { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, expected: 'letters, digits and . _ -' },
+    placeholder: 'name',
+  }),
+  'source.url': url({
+    doc: 'The SSE endpoint to take in.',
+    verbs: ['ingest', 'demo'],
+    default: undefined,
+    aliases: [{ flag: '-u' }, { flag: '--url' }],
+  }),
+  'source.headers': list<string>({
+    doc: 'A request header, "Name: value"; may be repeated. Never logged.',
+    verbs: ['ingest', 'demo', 'record'],
+    default: [],
+    placeholder: 'header',
+    expectedItem: '"Name: value"',
+    item: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t]*[^\r\n\0]*$/,
+    separator: '\n',
+    aliases: [{ flag: '-H' }, { flag: '--header' }],
+    isSecret: true,
+  }),
+  'source.headersFile': string({
+    doc: 'A file with a request header on each line, for secrets.',
+    verbs: ['ingest', 'demo', 'record'],
+    default: undefined,
+    placeholder: 'file',
+  }),
+  'source.idleTimeoutMs': integer({
+    doc: 'Reconnect after so long without a byte; 0: never.',
+    verbs: INGEST,
+    default: 300_000,
+    unit: 'ms',
+  }),
+  'source.maxEventBytes': integer({
+    doc: 'The largest event that is read.',
+    verbs: INGEST,
+    default: 16 * MIB,
+    unit: 'bytes',
+    min: 1,
+  }),
+  'filter.types': list<string>({
+    doc: 'Only events of these types; message stands for untyped ones.',
+    verbs: ['ingest', 'demo'],
+    default: [],
+    placeholder: 'type',
+    expectedItem: 'an event type',
+    item: /^[^\r\n\0]+$/,
+    aliases: [{ flag: '-t' }, { flag: '--types' }],
+  }),
+  'spool.events': integer({
+    doc: 'Events that may wait for sinks.',
+    verbs: INGEST,
+    default: 10_000,
+    unit: 'events',
+    min: 1,
+  }),
+  'spool.bytes': integer({
+    doc: 'Bytes that may wait for sinks.',
+    verbs: INGEST,
+    default: 64 * MIB,
+    unit: 'bytes',
+    min: 1,
+  }),
+  format: choice(['data', 'ndjson', 'envelope'], {
+    doc: "What is archived: the data as it is, as one JSON value a line, or with the event's id and type.",
+    verbs: INGEST,
+    default: 'ndjson',
+  }),
+  'checkpoint.file': string({
+    doc: 'Where the id to resume from is kept.',
+    verbs: INGEST,
+    default: undefined,
+    defaultDoc: '<data.dir>/<pipeline.name>.checkpoint.json',
+    placeholder: 'file',
+  }),
+  'checkpoint.intervalMs': integer({
+    doc: 'The checkpoint is written at most this often.',
+    verbs: INGEST,
+    default: 1000,
+    unit: 'ms',
+  }),
+  'data.dir': string({
+    doc: 'The folder for checkpoints and, in the demo, the archive.',
+    verbs: ['ingest', 'demo'],
+    default: './tidegate-data',
+    placeholder: 'folder',
+  }),
+  'sink.file.dir': string({
+    doc: 'Archive to files in this folder.',
+    verbs: INGEST,
+    default: undefined,
+    placeholder: 'folder',
+  }),
+  'sink.file.rotateBytes': integer({
+    doc: 'A new file after so many bytes.',
+    verbs: INGEST,
+    default: 64 * MIB,
+    unit: 'bytes',
+    min: 1,
+  }),
+  'sink.file.rotateMs': integer({
+    doc: 'A new file after so long.',
+    verbs: INGEST,
+    default: 3_600_000,
+    unit: 'ms',
+    min: 1,
+  }),
+  'sink.file.gzip': boolean({ doc: 'Compress files once they are complete.', verbs: INGEST, default: false }),
+  'sink.hub.url': url({
+    doc: 'Publish to this hub.',
+    verbs: INGEST,
+    default: undefined,
+  }),
+  'sink.hub.channel': string({
+    doc: 'Publish to this channel of it.',
+    verbs: INGEST,
+    default: undefined,
+    placeholder: 'channel',
+  }),
+  'sink.hub.keepIds': boolean({ doc: "Publish with the upstream's ids.", verbs: INGEST, default: false }),
+
+  // --- Log ----------------------------------------------------------------------------------------
+  'log.level': choice(LOG_LEVELS, {
+    doc: 'The least important lines to write.',
+    verbs: EVERY,
+    default: 'info',
+    verbDefaults: { demo: 'warn' },
+    legacy: [{ name: 'APP_MODE', translate: (text) => (text === 'debug' ? 'debug' : 'info') }],
+  }),
+  'log.format': choice(LOG_FORMATS, {
+    doc: 'Lines for machines or for people.',
+    verbs: SERVICES,
+    default: undefined,
+    defaultDoc: 'pretty on a terminal, else json',
+  }),
+} satisfies Readonly<Record<string, Setting>>;
+
+export type Key = keyof typeof TABLE;
+
+type ValueOf<S> = S extends Setting<infer T> ? T : never;
+
+/** A value for every key. */
+export type Settings = { readonly [K in Key]: ValueOf<(typeof TABLE)[K]> };
+
+export const KEYS = Object.keys(TABLE) as readonly Key[];
+
+export function settingOf(key: Key): Setting {
+  return TABLE[key];
+}
+
+export function isKey(text: string): text is Key {
+  return Object.hasOwn(TABLE, text);
+}
+
+/** The keys that `verb` takes, in the table's order. */
+export function keysOf(verb: VerbName): readonly Key[] {
+  return KEYS.filter((key) => settingOf(key).verbs.includes(verb));
+}
+
+/** The default of `key` for `verb`. */
+export function defaultOf(key: Key, verb: VerbName): unknown {
+  const { verbDefaults, default: common } = settingOf(key);
+  return verbDefaults?.[verb] ?? common;
+}
+
+/** `TIDEGATE_HISTORY_AGE_MS` for `history.ageMs`. */
+export function variableOf(key: Key): string {
+  return `TIDEGATE_${key
+    .replace(/([a-z])([A-Z])/g, '$1_$2')
+    .replaceAll('.', '_')
+    .toUpperCase()}`;
+}
+
+/** Every spelling of the flag of `key` for `verb`, the full one first. */
+export function flagsOf(key: Key, verb: VerbName): readonly string[] {
+  return [`--${key}`, ...aliasesOf(key, verb).map((alias) => alias.flag)];
+}
+
+/** {@link flagsOf} without the spellings of systems that Tidegate replaces. */
+export function shownFlagsOf(key: Key, verb: VerbName): readonly string[] {
+  const shown = aliasesOf(key, verb).filter((alias) => alias.isLegacy !== true);
+  return [`--${key}`, ...shown.map((alias) => alias.flag)];
+}
+
+function aliasesOf(key: Key, verb: VerbName): readonly FlagAlias[] {
+  return (settingOf(key).aliases ?? []).filter(({ verbs }) => verbs === undefined || verbs.includes(verb));
+}

@@ -1,0 +1,38 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { quote } from '../protocol/index.js';
+import type { Settings } from './config/index.js';
+import { CliError } from './errors.js';
+
+/**
+ * The request headers of a source: those of `source.headersFile`, and over them `source.headers`.
+ * @throws CliError `unreadable-file`, `bad-value`; neither shows a value, which may be secret.
+ */
+export async function readHeaders(settings: Settings, cwd: string): Promise<Readonly<Record<string, string>>> {
+  const path = settings['source.headersFile'];
+  const lines = path === undefined ? [] : await readLines(resolve(cwd, path));
+  return Object.fromEntries([...lines, ...settings['source.headers']].map(toPair));
+}
+
+async function readLines(path: string): Promise<readonly string[]> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new CliError('unreadable-file', `Cannot read source.headersFile ${quote(path)}: ${code}`);
+  });
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  for (const [index, line] of lines.entries()) {
+    if (!isSkipped(line) && !/^[^\s:]+:/.test(line))
+      throw new CliError('bad-value', `Cannot use ${path}:${index + 1}: it must be "Name: value"`);
+  }
+  return lines.filter((line) => !isSkipped(line));
+}
+
+function isSkipped(line: string): boolean {
+  return line === '' || line.startsWith('#');
+}
+
+/** Names in lower case, so that the same header written twice is one. */
+function toPair(line: string): readonly [name: string, value: string] {
+  const colon = line.indexOf(':');
+  return [line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim()];
+}

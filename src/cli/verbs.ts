@@ -1,0 +1,101 @@
+import type { Loaded, Settings, VerbName } from './config/index.js';
+import type { Io } from './io.js';
+
+/** What a verb gets to work with. */
+export interface CommandContext {
+  readonly settings: Settings;
+  readonly origins: Loaded['origins'];
+  readonly args: readonly string[];
+  readonly io: Io;
+}
+
+/** Does the verb's work until it is done or `io.signal` aborts. @throws CliError and what its modules throw. */
+export type Command = (context: CommandContext) => Promise<void>;
+
+export interface VerbArgument {
+  readonly name: string;
+  readonly doc: string;
+  readonly isRequired: boolean;
+  readonly isVariadic?: boolean;
+  readonly choices?: readonly string[];
+  /** Whether a shell completes it with file names. */
+  readonly isFile?: boolean;
+}
+
+export interface Verb {
+  readonly summary: string;
+  /** More, where one line does not say it. */
+  readonly description?: string;
+  readonly alias?: string;
+  readonly args: readonly VerbArgument[];
+  readonly examples: readonly string[];
+  /** Loaded when it runs: `tidegate --help` needs no hub. */
+  readonly load: () => Promise<Command>;
+}
+
+const URL_ARG: VerbArgument = { name: 'url', doc: 'The SSE endpoint.', isRequired: true };
+const FILE_ARG: VerbArgument = { name: 'file', doc: 'A recording or any SSE body.', isRequired: true, isFile: true };
+
+/** The verbs, in the order in which help lists them. */
+export const VERB_TABLE: Readonly<Record<VerbName, Verb>> = {
+  serve: {
+    summary: 'Run a hub: publish over HTTP, subscribe with EventSource',
+    alias: 'start',
+    args: [],
+    examples: ['tidegate serve', 'tidegate serve --port 9000 --history.ageMs 1h'],
+    load: async () => (await import('./commands/serve.js')).serve,
+  },
+  ingest: {
+    summary: 'Take an SSE stream in: to files, to a hub, complete and resumable',
+    args: [],
+    examples: [
+      'tidegate ingest --url https://stream.wikimedia.org/v2/stream/recentchange --sink.file.dir ./archive',
+      'tidegate ingest --url https://example.com/sse --sink.hub.url http://127.0.0.1:8080 --sink.hub.channel news',
+    ],
+    load: async () => (await import('./commands/ingest.js')).ingest,
+  },
+  publish: {
+    summary: 'Publish events to a channel of a hub',
+    description: 'Without DATA, standard input is read: each line is an event. Prints the ids.',
+    args: [
+      { name: 'channel', doc: 'The channel.', isRequired: true },
+      { name: 'data', doc: "The event's data.", isRequired: false },
+    ],
+    examples: ['tidegate publish news "Tide is turning"', 'seq 3 | tidegate publish news --event tick'],
+    load: async () => (await import('./commands/publish.js')).publish,
+  },
+  subscribe: {
+    summary: 'Print the events of channels as they come',
+    description: 'Coloured on a terminal, one JSON object a line when piped. Reconnects and resumes.',
+    args: [{ name: 'channel', doc: 'One channel or more.', isRequired: true, isVariadic: true }],
+    examples: ['tidegate subscribe news', 'tidegate subscribe news sport --last 10 | jq .data'],
+    load: async () => (await import('./commands/subscribe.js')).subscribe,
+  },
+  record: {
+    summary: 'Record the bytes of an SSE endpoint, and their timing, to a file',
+    args: [URL_ARG, { ...FILE_ARG, doc: 'The recording to write.' }],
+    examples: ['tidegate record https://example.com/sse calm.jsonl --seconds 60'],
+    load: async () => (await import('./commands/record.js')).record,
+  },
+  replay: {
+    summary: 'Serve a recording or any SSE body again, with faults if you like',
+    args: [FILE_ARG],
+    examples: [
+      'tidegate replay calm.jsonl --loop',
+      'tidegate replay body.sse --rate max --faults cut,503,stall,duplicate --seed 42',
+    ],
+    load: async () => (await import('./commands/replay.js')).replay,
+  },
+  demo: {
+    summary: 'See it all at once: hub, source, ingest, archive and a page to look at',
+    args: [],
+    examples: ['tidegate demo', 'tidegate demo --url https://stream.wikimedia.org/v2/stream/recentchange'],
+    load: async () => (await import('./commands/demo.js')).demo,
+  },
+  completion: {
+    summary: 'Print a completion script for a shell',
+    args: [{ name: 'shell', doc: 'bash, zsh or fish.', isRequired: true, choices: ['bash', 'zsh', 'fish'] }],
+    examples: ['source <(tidegate completion bash)', 'tidegate completion fish | source'],
+    load: async () => (await import('./commands/completion.js')).completion,
+  },
+};
