@@ -20,7 +20,6 @@ export const systemClock: Clock = {
 /** Resolves after `delayMs`, or at once when `signal` aborts; never rejects: look at the signal. */
 export function sleep(delayMs: number, signal: AbortSignal, clock: Clock = systemClock): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
     const finish = (): void => {
       cancel();
       signal.removeEventListener('abort', finish);
@@ -28,5 +27,6 @@ export function sleep(delayMs: number, signal: AbortSignal, clock: Clock = syste
     };
     const cancel = clock.after(delayMs, finish);
     signal.addEventListener('abort', finish);
+    if (signal.aborted) finish();
   });
 }

@@ -92,7 +92,8 @@ export class History {
     let bytes = 0;
     let reached = offset;
     for (let segment = this.#segments[at]; segment !== undefined; segment = this.#segments[(at += 1)]) {
-      const to = this.#frameWithin(segment, frame, bytesMax - bytes, parts.length === 0);
+      const fitting = segment.frameAfterBytes(frame, bytesMax - bytes);
+      const to = parts.length === 0 ? Math.max(fitting, frame + 1) : fitting;
       if (to === frame) break;
       parts.push(segment.slice(frame, to));
       bytes += segment.startAt(to) - segment.startAt(frame);
@@ -104,12 +105,6 @@ export class History {
     if (events === 0) return undefined;
     const only = parts.length === 1 ? parts[0] : undefined;
     return { bytes: only ?? Buffer.concat(parts, bytes), offset: reached, events };
-  }
-
-  #frameWithin(segment: Segment, from: number, bytesMax: number, isAtLeastOne: boolean): number {
-    const limit = segment.startAt(from) + bytesMax;
-    const to = segment.search(from, (frame) => segment.startAt(frame + 1) > limit);
-    return to === from && isAtLeastOne ? from + 1 : to;
   }
 
   /** The frames behind `offset`, oldest first. */

@@ -27,34 +27,17 @@ export function createCounters(): HubCounters {
   };
 }
 
+/** A metric without its prefix, and what it means. */
+interface Meaning {
+  readonly name: string;
+  readonly help: string;
+}
+
 /** The hub's metrics in Prometheus text form, read when asked for. */
 export function createMetrics(hub: HubCore): Registry {
   const registry = new Registry();
-  const count = (name: string, help: string, read: () => number): void => {
-    registry.registerMetric(
-      new Counter({
-        name: `tidegate_${name}`,
-        help,
-        registers: [],
-        collect() {
-          this.reset();
-          this.inc(read());
-        },
-      }),
-    );
-  };
-  const gauge = (name: string, help: string, read: () => number): void => {
-    registry.registerMetric(
-      new Gauge({
-        name: `tidegate_${name}`,
-        help,
-        registers: [],
-        collect() {
-          this.set(read());
-        },
-      }),
-    );
-  };
+  const gauge = (name: string, help: string, read: () => number): void => addGauge(registry, { name, help }, read);
+  const count = (name: string, help: string, read: () => number): void => addCounter(registry, { name, help }, read);
   const { counters } = hub;
   gauge('subscribers', 'Live SSE responses', () => hub.subscribers.size);
   gauge('channels', 'Channels with a subscriber or a history', () => hub.store.channels.size);
@@ -67,21 +50,36 @@ export function createMetrics(hub: HubCore): Registry {
   count('writes_total', 'Writes to subscribers', () => counters.writes);
   count('flushes_total', 'Rounds in which subscribers were sent what they lacked', () => counters.flushes);
   count('subscribers_stalled_total', 'Subscribers cut off because they took nothing', () => counters.stalled);
-  const countEach = (name: string, help: string, label: string, read: () => ReadonlyMap<string, number>): void => {
-    registry.registerMetric(
-      new Counter({
-        name: `tidegate_${name}`,
-        help,
-        labelNames: [label],
-        registers: [],
-        collect() {
-          this.reset();
-          for (const [value, times] of read()) this.inc({ [label]: value }, times);
-        },
-      }),
-    );
-  };
-  countEach('gaps_total', 'Losses announced to subscribers, by reason', 'reason', () => counters.gaps);
-  countEach('refusals_total', 'Requests refused, by code', 'code', () => counters.refusals);
+  const gaps = { name: 'gaps_total', help: 'Losses announced to subscribers', label: 'reason' };
+  addLabelledCounter(registry, gaps, () => counters.gaps);
+  const refusals = { name: 'refusals_total', help: 'Requests refused', label: 'code' };
+  addLabelledCounter(registry, refusals, () => counters.refusals);
   return registry;
+}
+
+function addGauge(registry: Registry, { name, help }: Meaning, read: () => number): void {
+  const collect = function collect(this: Gauge): void {
+    this.set(read());
+  };
+  registry.registerMetric(new Gauge({ name: `tidegate_${name}`, help, registers: [], collect }));
+}
+
+function addCounter(registry: Registry, { name, help }: Meaning, read: () => number): void {
+  const collect = function collect(this: Counter): void {
+    this.reset();
+    this.inc(read());
+  };
+  registry.registerMetric(new Counter({ name: `tidegate_${name}`, help, registers: [], collect }));
+}
+
+function addLabelledCounter(
+  registry: Registry,
+  { name, help, label }: Meaning & { readonly label: string },
+  read: () => ReadonlyMap<string, number>,
+): void {
+  const collect = function collect(this: Counter): void {
+    this.reset();
+    for (const [value, times] of read()) this.inc({ [label]: value }, times);
+  };
+  registry.registerMetric(new Counter({ name: `tidegate_${name}`, help, labelNames: [label], registers: [], collect }));
 }

@@ -35,6 +35,12 @@ export interface Start {
   readonly openCursor: string | undefined;
 }
 
+/** Why something is lost to a client, and what it asked for. */
+interface Loss {
+  readonly reason: GapReason;
+  readonly requested: string;
+}
+
 /** Characters of a request that a gap repeats. */
 const REQUESTED_CHARACTERS_MAX = 200;
 const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
@@ -58,17 +64,17 @@ export function lossesAfter(feed: Feed, offset: number, epoch: string): readonly
   const requested = formatCursor(epoch, offset);
   return feed.channels
     .filter(({ history }) => history.evictedOffset > offset)
-    .map((channel) => gapOf(channel, 'too-slow', requested, epoch));
+    .map((channel) => gapOf(channel, { reason: 'too-slow', requested, epoch }));
 }
 
 function startAtCursor(cursor: CursorParts, feed: Feed, store: StoreState): Start {
   const requested = formatCursor(cursor.epoch, cursor.offset);
-  if (cursor.epoch !== store.epoch) return fromOldest('epoch', requested, feed, store);
+  if (cursor.epoch !== store.epoch) return fromOldest({ reason: 'epoch', requested }, feed, store);
   if (cursor.offset > store.headOffset) {
     throw new HubError('invalid-cursor', `Cannot resume from ${quote(requested)}: it is ahead of the newest event`);
   }
   const lost = feed.channels.filter(({ history }) => history.evictedOffset > cursor.offset);
-  const gaps = lost.map((channel) => gapOf(channel, 'evicted', requested, store.epoch));
+  const gaps = lost.map((channel) => gapOf(channel, { reason: 'evicted', requested, epoch: store.epoch }));
   const offset = feed.channels.length === 1 ? Math.max(cursor.offset, feed.evictedOffset) : cursor.offset;
   return { offset, announcedOffset: feed.evictedOffset, gaps, openCursor: requested };
 }
@@ -76,7 +82,7 @@ function startAtCursor(cursor: CursorParts, feed: Feed, store: StoreState): Star
 /** An id that is no cursor: a publisher's own, if the connection was cut between it and its cursor. */
 function startAtOwnId(id: string, feed: Feed, store: StoreState): Start {
   const found = feed.channels.map((channel) => findOwnId(channel, id)).filter((offset) => offset !== undefined);
-  if (found.length === 0) return fromOldest('unknown-id', id, feed, store);
+  if (found.length === 0) return fromOldest({ reason: 'unknown-id', requested: id }, feed, store);
   // Publishers repeat ids: after the first is too much again, after the last might be too little.
   return unannounced(Math.min(...found), feed, store);
 }
@@ -86,7 +92,7 @@ function startSince(since: string, feed: Feed, store: StoreState): Start {
   if (cursor) return startAtCursor(cursor, feed, store);
   const fromMs = readTime(since, store.nowMs);
   const lost = feed.channels.filter(({ history }) => history.evictedOffset > 0 && history.evictedTimeMs >= fromMs);
-  const gaps = lost.map((channel) => gapOf(channel, 'evicted', since, store.epoch));
+  const gaps = lost.map((channel) => gapOf(channel, { reason: 'evicted', requested: since, epoch: store.epoch }));
   const start = unannounced(Math.max(...feed.channels.map(({ history }) => history.offsetBefore(fromMs))), feed, store);
   return gaps.length === 0 ? start : { ...start, gaps, openCursor: undefined };
 }
@@ -127,13 +133,13 @@ function mergedOffsetBeforeLast(channels: readonly Channel[], count: number): nu
 }
 
 /** Everything kept, after announcing that something before it is lost. */
-function fromOldest(reason: GapReason, requested: string, feed: Feed, store: StoreState): Start {
+function fromOldest(loss: Loss, feed: Feed, store: StoreState): Start {
   const offset = Math.min(...feed.channels.map(({ history }) => history.evictedOffset));
   return {
     offset,
     announcedOffset: feed.evictedOffset,
-    gaps: feed.channels.map((channel) => gapOf(channel, reason, requested, store.epoch)),
-    openCursor: reason === 'epoch' ? requested : undefined,
+    gaps: feed.channels.map((channel) => gapOf(channel, { ...loss, epoch: store.epoch })),
+    openCursor: loss.reason === 'epoch' ? loss.requested : undefined,
   };
 }
 
@@ -142,7 +148,7 @@ function unannounced(offset: number, feed: Feed, store: StoreState): Start {
   return { offset, announcedOffset: feed.evictedOffset, gaps: [], openCursor: formatCursor(store.epoch, offset) };
 }
 
-function gapOf({ name, history }: Channel, reason: GapReason, requested: string, epoch: string): GapData {
+function gapOf({ name, history }: Channel, { reason, requested, epoch }: Loss & { readonly epoch: string }): GapData {
   const cut = requested.slice(0, REQUESTED_CHARACTERS_MAX);
   return { reason, channel: name, requested: cut, resumedAt: formatCursor(epoch, history.evictedOffset) };
 }

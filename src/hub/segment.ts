@@ -89,6 +89,12 @@ export class Segment {
     return this.#bytes.subarray(this.startAt(from), this.startAt(to));
   }
 
+  /** The number of the frame behind as many whole ones, beginning with `from`, as `bytesMax` holds. */
+  frameAfterBytes(from: number, bytesMax: number): number {
+    const limit = this.startAt(from) + bytesMax;
+    return this.search(from, (frame) => this.startAt(frame + 1) > limit);
+  }
+
   /** The number of the first frame for which `isAfter` holds; frames before it must all be refused. */
   search(from: number, isAfter: (frame: number) => boolean): number {
     let low = from;

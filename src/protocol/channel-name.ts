@@ -1,7 +1,7 @@
 import { ProtocolError, quote } from './errors.js';
 
 /** Bytes of UTF-8 that a channel name may take. */
-export const CHANNEL_NAME_BYTES_MAX = 200;
+const CHANNEL_NAME_BYTES_MAX = 200;
 
 const GRAMMAR = /^[\p{L}\p{M}\p{N}._~:@!$&'()+,;=-]+$/u;
 const encoder = new TextEncoder();

@@ -7,9 +7,7 @@ import { createEventParser } from './parser.js';
 import type { ParsedEvent } from './parser.js';
 
 const text = new TextDecoder();
-const safe = fc
-  .string({ unit: 'grapheme', maxLength: 40 })
-  .filter((value) => !/[\r\n\0]/.test(value) && value.isWellFormed());
+const safe = fc.string({ unit: 'grapheme', maxLength: 40 }).filter((value) => !/[\r\n\0]/.test(value));
 const anyText = fc.string({
   unit: fc.constantFrom('a', ' ', ':', '\n', '\r', '\r\n', 'é', '😀', '\uFEFF', '\0', 'data: '),
   maxLength: 60,

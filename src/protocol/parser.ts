@@ -205,16 +205,16 @@ class BlockParser implements EventParser {
         // Heartbeats between blocks, which some servers end with one line end only, belong to none.
         return this.#data === undefined && this.#type === '' && this.#id === this.#lastEventId;
       case 100: // d
-        this.#readData(fieldValue(text, start, end, 'data'));
+        if (text.startsWith('data', start)) this.#readData(valueBehind(text, start + 4, end));
         break;
       case 101: // e
-        this.#type = fieldValue(text, start, end, 'event') ?? this.#type;
+        if (text.startsWith('event', start)) this.#type = valueBehind(text, start + 5, end) ?? this.#type;
         break;
       case 105: // i
-        this.#readId(fieldValue(text, start, end, 'id'));
+        if (text.startsWith('id', start)) this.#readId(valueBehind(text, start + 2, end));
         break;
       case 114: // r
-        this.#readRetry(fieldValue(text, start, end, 'retry'));
+        if (text.startsWith('retry', start)) this.#readRetry(valueBehind(text, start + 5, end));
         break;
     }
     return false;
@@ -244,10 +244,8 @@ class BlockParser implements EventParser {
   }
 }
 
-/** The value of the line's field where that is `name`, else undefined. */
-function fieldValue(text: string, start: number, end: number, name: string): string | undefined {
-  if (!text.startsWith(name, start)) return undefined;
-  const colon = start + name.length;
+/** The value of a field whose name ends at `colon`; undefined where the name goes on. */
+function valueBehind(text: string, colon: number, end: number): string | undefined {
   if (colon === end) return '';
   if (colon > end || text.charCodeAt(colon) !== COLON) return undefined;
   return text.slice(text.charCodeAt(colon + 1) === SPACE ? colon + 2 : colon + 1, end);

@@ -13,12 +13,15 @@ export interface ListenOptions {
 export interface HubServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  /** Takes no new connections and ends idle ones; resolves when the last has gone. */
+  /** Takes no new connections, ends idle ones, and after a second all; resolves when the last has gone. */
   close(): Promise<void>;
 }
 
 /** As large as the system allows: a thousand clients that reconnect at once must not wait for SYN retries. */
 const BACKLOG = 65_535;
+
+/** Milliseconds that requests under way get to end when the server closes. */
+const CLOSE_GRACE_MS = 1000;
 
 /** Serves a hub's handler with the limits that streams need, where Node's own would cut them. */
 export async function listen(
@@ -48,6 +51,8 @@ export async function listen(
     new Promise((resolve, reject) => {
       server.close((error) => (error && !isNotRunning(error) ? reject(error) : resolve()));
       server.closeIdleConnections();
+      // A socket on which no request ever came is not idle to Node, and would keep the server for ever.
+      setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS).unref();
     });
   const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   return { url: `http://${shown}:${address.port}`, port: address.port, close, [Symbol.asyncDispose]: close };

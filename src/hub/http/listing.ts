@@ -92,7 +92,11 @@ export interface HistoryPage {
 }
 
 /** A page of a channel's history, oldest first. @throws HubError as a subscription with the same parameters would. */
-export function readHistory(hub: HubCore, channel: Channel, resume: ResumeRequest, limit: number): HistoryPage {
+export function readHistory(
+  hub: HubCore,
+  channel: Channel,
+  { limit, ...resume }: ResumeRequest & { readonly limit: number },
+): HistoryPage {
   hub.store.trim(channel);
   const { epoch, headOffset } = hub.store;
   const isUnasked = resume.since === undefined && resume.last === undefined;

@@ -156,7 +156,7 @@ function addChannels(app: OpenAPIHono, hub: HubCore): void {
   app.openapi(ROUTES.history, (context) => {
     const { channel } = context.req.valid('param');
     const { since, last, limit } = context.req.valid('query');
-    const page = readHistory(hub, findChannel(hub, channel), { since, last }, limit);
+    const page = readHistory(hub, findChannel(hub, channel), { since, last, limit });
     return context.json({ ...page, events: [...page.events], gaps: [...page.gaps] }, 200);
   });
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 
 import { createEventParser, quote } from '../../protocol/index.js';
 import type { ParsedEvent } from '../../protocol/index.js';
@@ -9,8 +9,8 @@ import type { HubCore } from '../hub.js';
 import type { Published } from '../store.js';
 import { readJsonEvent, readJsonEventForChannels, readNdjsonEvents } from './publish-body.js';
 import { readBody, readChunks } from './request-body.js';
+import type { Exchange } from './exchange.js';
 import { checkChannels, readChannel, readFlag } from './target.js';
-import type { Target } from './target.js';
 
 /** The answer to a publish on one channel: the last event's id, and how many there were. */
 interface PublishAnswer {
@@ -25,12 +25,7 @@ interface PublishAnswer {
 type BodyForm = 'json' | 'ndjson' | 'stream' | 'raw';
 
 /** `POST /publish/{channel}` and `POST /publish` (PROTOCOL.md, 6). @throws HubError where it is refused. */
-export async function handlePublish(
-  hub: HubCore,
-  request: IncomingMessage,
-  response: ServerResponse,
-  target: Target,
-): Promise<void> {
+export async function handlePublish({ hub, request, response, target }: Exchange): Promise<void> {
   const [, segment] = target.segments;
   const form = bodyForm(request, target.query);
   const answer =

@@ -3,19 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { encodeError } from '../frame.js';
 import type { HubError } from '../errors.js';
 import { NEVER_RETRY_MS } from '../limits.js';
-import { sendProblem } from './problem.js';
 
 /**
- * Refuses a subscription so that its client can hear why. Any status but 200 ends a native EventSource for
- * ever, with no reason shown; so it gets 200, `tidegate.error`, and the time to stay away (PROTOCOL.md, 8.2).
+ * Refuses a native EventSource so that its page can hear why. Any status but 200 ends it for ever, with no
+ * reason shown; so it gets 200, `tidegate.error`, and the time to stay away (PROTOCOL.md, 8.2).
  */
-export function refuseSubscriber(
-  request: IncomingMessage,
-  response: ServerResponse,
-  error: HubError,
-  retryMs: number,
-): void {
-  if (!isNativeEventSource(request)) return sendProblem(response, error);
+export function refuseEventSource(response: ServerResponse, error: HubError, retryMs: number): void {
   response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
   const { code, message, traits } = error;
   const waitMs = traits.isRetryable ? retryMs : NEVER_RETRY_MS;
@@ -23,7 +16,7 @@ export function refuseSubscriber(
 }
 
 /** A browser's own EventSource: it can neither set headers nor see a status. */
-function isNativeEventSource({ headers }: IncomingMessage): boolean {
+export function isNativeEventSource({ headers }: IncomingMessage): boolean {
   const isStream = headers.accept?.includes('text/event-stream') ?? false;
   return isStream && headers['sec-fetch-mode'] !== undefined && headers.authorization === undefined;
 }

@@ -6,8 +6,9 @@ import { encodeGaps, encodeOpen } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
 import type { ResumeRequest } from '../resume.js';
 import { createOutlet } from './outlet.js';
-import { asRefusal } from './problem.js';
-import { refuseSubscriber } from './refusal.js';
+import type { Exchange } from './exchange.js';
+import { asRefusal, sendProblem } from './problem.js';
+import { isNativeEventSource, refuseEventSource } from './refusal.js';
 import { checkChannels, readChannel } from './target.js';
 import type { Target } from './target.js';
 
@@ -19,12 +20,7 @@ const STREAM_HEADERS = {
 };
 
 /** `GET /subscribe/{channel}` and `GET /subscribe?channel=…&channel=…` (PROTOCOL.md, 4). */
-export function handleSubscribe(
-  hub: HubCore,
-  request: IncomingMessage,
-  response: ServerResponse,
-  target: Target,
-): void {
+export function handleSubscribe({ hub, request, response, target }: Exchange): void {
   try {
     const opening = hub.open({
       channels: channelsOf(target, hub.settings.limits.channelsPerConnection),
@@ -40,7 +36,8 @@ export function handleSubscribe(
   } catch (error) {
     const refusal = asRefusal(error);
     hub.countRefusal(refusal, error);
-    refuseSubscriber(request, response, refusal, hub.jitteredRetryMs());
+    if (isNativeEventSource(request)) refuseEventSource(response, refusal, hub.jitteredRetryMs());
+    else sendProblem(response, refusal);
   }
 }
 

@@ -6,6 +6,7 @@ import { asHubError } from '../event.js';
 export interface Target {
   /** Percent-encoded segments, without the hub's base path. */
   readonly segments: readonly string[];
+  /** Empty where the base path has no slash behind it. */
   readonly path: string;
   readonly query: URLSearchParams;
 }
@@ -15,7 +16,7 @@ export function readTarget(url: string, basePath: string): Target | undefined {
   const mark = url.indexOf('?');
   const full = mark === -1 ? url : url.slice(0, mark);
   if (full !== basePath && !full.startsWith(`${basePath}/`)) return undefined;
-  const path = full.slice(basePath.length) || '/';
+  const path = full.slice(basePath.length);
   return {
     path,
     segments: path.split('/').slice(1),

@@ -17,9 +17,11 @@ interface PageFile {
 /** The built web page, read once: nothing that is not among its files can be asked for. */
 export class WebPage {
   readonly #files: ReadonlyMap<string, PageFile>;
+  readonly #basePath: string;
 
   /** `folder` holds `index.html` and its assets; where it is not there, the hub has no page. */
-  constructor(folder: string) {
+  constructor(folder: string, basePath: string) {
+    this.#basePath = basePath;
     this.#files = new Map(
       filesIn(folder).map((path) => [`/${relative(folder, path).split(sep).join('/')}`, readPageFile(path)]),
     );
@@ -27,14 +29,21 @@ export class WebPage {
 
   /** Answers where `path` is one of the page's files; `/` is `index.html` for who takes HTML. */
   answer(path: string, request: IncomingMessage, response: ServerResponse): boolean {
+    if (path === '') return this.#addSlash(response);
     if (path === '/') return this.#answerRoot(request, response);
     return this.#send(path, response);
+  }
+
+  /** Without it, the page's relative addresses would point beside the hub. */
+  #addSlash(response: ServerResponse): boolean {
+    response.writeHead(308, { Location: `${this.#basePath}/` }).end();
+    return true;
   }
 
   #answerRoot(request: IncomingMessage, response: ServerResponse): boolean {
     const isHtmlWanted = request.headers.accept?.includes('text/html') ?? false;
     if (isHtmlWanted && this.#send('/index.html', response)) return true;
-    response.writeHead(301, { Location: './health', Vary: 'Accept' }).end();
+    response.writeHead(301, { Location: `${this.#basePath}/health`, Vary: 'Accept' }).end();
     return true;
   }
 

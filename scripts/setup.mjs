@@ -1,0 +1,70 @@
+// What the two commands need before they can run, on a machine that has Node and nothing else.
+// Plain Node: it runs before anything is installed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Runs a command in the project's folder; its output goes where ours goes. Returns whether it exited 0. */
+export function run(command, args, { env = {}, quiet = false } = {}) {
+  const result = spawnSync(command, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
+  });
+  if (result.status === 0) return true;
+  if (result.error) console.error(`Cannot run ${command}: ${result.error.message}`);
+  if (quiet) console.error(`${result.stdout ?? ''}${result.stderr ?? ''}`);
+  return false;
+}
+
+/** The path of a tool that npm installed here. */
+export function tool(name) {
+  return join(root, 'node_modules', '.bin', name);
+}
+
+/** Installs the dependencies where they are not there, or older than the lock file. */
+export function ensureInstalled() {
+  const lock = join(root, 'package-lock.json');
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return true;
+  console.log('Installing dependencies (once) …');
+  return run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { quiet: true });
+}
+
+/** Builds `dist/` where it is not there, or older than the source. */
+export function ensureBuilt() {
+  const built = join(root, 'dist', '.built');
+  if (existsSync(built) && newest(join(root, 'src')) <= statSync(built).mtimeMs) return true;
+  console.log('Building (once) …');
+  return run(process.execPath, [join(root, 'scripts', 'build.mjs')], { quiet: true });
+}
+
+function newest(folder) {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return Math.max(...files.map((file) => statSync(file).mtimeMs));
+}
+
+/** Programs that some tests need, from the system's packages. */
+const SERVICES = [{ program: '/usr/bin/chromium', debianPackage: 'chromium' }];
+
+/** Installs what is missing where that is allowed: as root on Debian. Tests whose program stays missing are skipped by name. */
+export function ensureServices() {
+  const missing = SERVICES.filter(({ program }) => !existsSync(program));
+  if (missing.length === 0) return;
+  const names = missing.map(({ debianPackage }) => debianPackage);
+  const mayInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
+  if (!mayInstall) {
+    console.log(
+      `Not here, and not mine to install: ${names.join(', ')}. The tests that need them will be skipped by name.`,
+    );
+    return;
+  }
+  console.log(`Installing ${names.join(', ')} …`);
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  run('apt-get', ['update', '-qq'], { env, quiet: true });
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env, quiet: true });
+}

@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest';
+
+import { HubServer } from '../support/hub-server.js';
+
+/** What a browser's own EventSource sends; it can send no Authorization. */
+const EVENT_SOURCE = { Accept: 'text/event-stream', 'Sec-Fetch-Mode': 'cors' };
+
+describe('a refusal that a native EventSource can hear', () => {
+  test('is 200, tidegate.error with a reason, and a day to stay away where coming back is useless', async () => {
+    await using hub = await HubServer.start();
+    await using client = await hub.subscribe('a?since=nonsense', EVENT_SOURCE);
+    await client.ended();
+    expect(client.status).toBe(200);
+    expect(client.headers['cache-control']).toBe('no-store');
+    expect(client.types).toEqual(['tidegate.error']);
+    expect(JSON.parse(client.events[0]?.data ?? '')).toMatchObject({
+      code: 'invalid-cursor',
+      retryable: false,
+      message: expect.stringContaining('nonsense') as string,
+    });
+    expect(client.retries).toEqual([86_400_000]);
+  });
+
+  test('asks to come back soon, at a time of its own, where that may help', async () => {
+    await using hub = await HubServer.start({ limits: { connections: 1 }, retryMs: 1000 });
+    await using first = await (await hub.subscribe('a')).event('tidegate.live');
+    await using client = await hub.subscribe('a', EVENT_SOURCE);
+    await client.ended();
+    expect(JSON.parse(client.events[0]?.data ?? '')).toMatchObject({ code: 'too-many-connections', retryable: true });
+    expect(client.retries[0]).toBeGreaterThanOrEqual(500);
+    expect(client.retries[0]).toBeLessThanOrEqual(1500);
+    expect(first.isEnded).toBe(false);
+  });
+
+  test.each([
+    ['curl', { Accept: '*/*' }],
+    ['an SDK that can set headers', { ...EVENT_SOURCE, Authorization: 'Bearer x' }],
+    ['a client that is no browser', { Accept: 'text/event-stream' }],
+  ])('is the plain status for %s', async (_who, headers) => {
+    await using hub = await HubServer.start();
+    await using client = await hub.subscribe('a?since=nonsense', headers);
+    await client.ended();
+    expect(client.status).toBe(400);
+    expect(JSON.parse(client.raw)).toMatchObject({ code: 'invalid-cursor' });
+    expect(client.headers['content-type']).toBe('application/problem+json');
+  });
+
+  test('is counted by its code', async () => {
+    await using hub = await HubServer.start();
+    await hub.get('/subscribe/a?last=x', EVENT_SOURCE);
+    await hub.get('/subscribe/a?last=x');
+    expect((await hub.get('/metrics')).body['text']).toContain('tidegate_refusals_total{code="invalid-query"} 2');
+  });
+});
+
+test.each([
+  ['GET', '/publish/a', 405, 'method-not-allowed', 'POST, OPTIONS'],
+  ['POST', '/subscribe/a', 405, 'method-not-allowed', 'GET, OPTIONS'],
+  ['GET', '/nowhere', 404, 'not-found', null],
+  ['GET', '/channels/none', 404, 'unknown-channel', null],
+  ['GET', '/channels/none/history', 404, 'unknown-channel', null],
+  ['GET', '/channels?limit=0', 400, 'invalid-query', null],
+  ['GET', '/subscribe', 400, 'missing-channel', null],
+  ['GET', '/subscribe/a%2Fb', 400, 'invalid-channel', null],
+  ['GET', '/subscribe?channel=a&channel=a', 400, 'duplicate-channel', null],
+  [
+    'GET',
+    `/subscribe?${Array.from({ length: 101 }, (_, at) => `channel=c${at}`).join('&')}`,
+    400,
+    'too-many-channels-asked',
+    null,
+  ],
+])('%s %s is %i %s', async (method, path, status, code, allow) => {
+  await using hub = await HubServer.start();
+  const response = await fetch(`${hub.url}${path}`, { method });
+  expect(response.status).toBe(status);
+  expect(response.headers.get('allow')).toBe(allow);
+  expect(await response.json()).toMatchObject({ code, status });
+});
+
+describe('a page of another origin', () => {
+  const FOREIGN = { Origin: 'https://evil.example' };
+
+  test('cannot publish or end a channel: browsers send simple requests without asking', async () => {
+    await using hub = await HubServer.start();
+    expect((await hub.publish('a', 'x', { 'Content-Type': 'text/plain', ...FOREIGN })).body).toMatchObject({
+      code: 'foreign-origin',
+      status: 403,
+    });
+    await hub.publish('a', 'x');
+    const response = await fetch(`${hub.url}/channels/a`, { method: 'DELETE', headers: FOREIGN });
+    expect(await response.json()).toMatchObject({ code: 'foreign-origin' });
+    expect((await hub.publish('a', 'x', { 'Content-Type': 'text/plain', Origin: hub.url })).status).toBe(200);
+    expect((await hub.publish('a', 'x', { 'Content-Type': 'text/plain', Origin: 'null' })).status).toBe(403);
+  });
+
+  test('cannot read, unless it is listed; then with credentials', async () => {
+    await using hub = await HubServer.start({ cors: { origins: ['https://app.example'] } });
+    const foreign = await hub.get('/channels', FOREIGN);
+    expect(foreign.headers.get('access-control-allow-origin')).toBeNull();
+    const listed = await hub.get('/channels', { Origin: 'https://app.example' });
+    expect(listed.headers.get('access-control-allow-origin')).toBe('https://app.example');
+    expect(listed.headers.get('access-control-allow-credentials')).toBe('true');
+    expect(listed.headers.get('access-control-expose-headers')).toContain('X-Connection-Id');
+    expect(listed.headers.get('vary')).toBe('Origin');
+    await using stream = await hub.subscribe('a', { Origin: 'https://app.example' });
+    expect(stream.headers['access-control-allow-origin']).toBe('https://app.example');
+  });
+
+  test('any may read where all are allowed, but never with credentials', async () => {
+    await using hub = await HubServer.start({ cors: { origins: ['*'] } });
+    const { headers } = await hub.get('/channels', FOREIGN);
+    expect(headers.get('access-control-allow-origin')).toBe('*');
+    expect(headers.get('access-control-allow-credentials')).toBeNull();
+  });
+
+  test('gets its preflights answered, for GET and POST', async () => {
+    await using hub = await HubServer.start({ cors: { origins: ['https://app.example'] } });
+    for (const path of ['/subscribe/a', '/publish/a', '/channels/a']) {
+      const ask = (origin: string): Promise<Response> =>
+        fetch(`${hub.url}${path}`, {
+          method: 'OPTIONS',
+          headers: { Origin: origin, 'Access-Control-Request-Method': 'POST' },
+        });
+      const listed = await ask('https://app.example');
+      expect(listed.status).toBe(204);
+      expect(listed.headers.get('access-control-allow-methods')).toContain('POST');
+      expect(listed.headers.get('access-control-allow-headers')).toContain('Last-Event-ID');
+      expect((await ask('https://evil.example')).headers.get('access-control-allow-methods')).toBeNull();
+    }
+  });
+});
