@@ -8,9 +8,16 @@ interface DeliveryOptions {
   readonly onFlushed: () => void;
 }
 
+/** A round shorter than this is followed by the next as soon as there is something to send. */
+const REST_FROM_MS = 1;
+/** The longest rest after a round, however long it took. */
+const REST_MS_MAX = 20;
+
 /**
  * Decides when subscribers are pulled: once per turn of the event loop, all that are behind. A quiet channel's
- * event leaves in the turn it came in; while a round takes long, what arrives meanwhile makes one larger round.
+ * event leaves in the turn it came in. A round that took long is followed by a rest as long, 20 ms at most: the
+ * next one then sends more with each write, and between them the loop gets to accept connections, of which it
+ * takes one a turn.
  */
 export class Delivery {
   readonly #counters: DeliveryCounters;
@@ -18,6 +25,7 @@ export class Delivery {
   #changedFeeds = new Set<Feed>();
   #turns = new Set<Subscriber>();
   #isScheduled = false;
+  #restUntilMs = 0;
 
   constructor({ counters, onFlushed }: DeliveryOptions) {
     this.#counters = counters;
@@ -42,11 +50,14 @@ export class Delivery {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    // Runs right after the turn's I/O callbacks, so that everything they publish is one flush.
-    setImmediate(() => this.#flush());
+    const restMs = this.#restUntilMs - performance.now();
+    // An immediate runs right after the turn's I/O callbacks, so that everything they publish is one flush.
+    if (restMs < REST_FROM_MS) setImmediate(() => this.#flush());
+    else setTimeout(() => this.#flush(), restMs);
   }
 
   #flush(): void {
+    const startedMs = performance.now();
     this.#isScheduled = false;
     this.#counters.flushes += 1;
     const feeds = this.#changedFeeds;
@@ -58,5 +69,7 @@ export class Delivery {
     }
     for (const subscriber of turns) subscriber.pull();
     this.#onFlushed();
+    const endedMs = performance.now();
+    this.#restUntilMs = endedMs + Math.min(endedMs - startedMs, REST_MS_MAX);
   }
 }
