@@ -1,0 +1,90 @@
+// `npm run bench`: every load on every server, in turn, several rounds; one table and one file of results.
+//   npm run bench -- --rounds 5 --seconds 5 --only 'subscribers x'
+import { mkdir, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+
+import { LOADS } from './measures.js';
+import type { Figures, Load } from './measures.js';
+import { hasNchan } from './servers.js';
+import type { ServerName } from './servers.js';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '5' },
+    only: { type: 'string', default: '' },
+  },
+});
+const rounds = Number(values.rounds);
+const seconds = Number(values.seconds);
+
+interface Row {
+  readonly load: string;
+  readonly server: ServerName;
+  /** Of each figure: the median, the smallest and the largest over the rounds. */
+  readonly figures: Readonly<Record<string, readonly [median: number, low: number, high: number]>>;
+}
+
+function summarize(runs: readonly Figures[]): Row['figures'] {
+  const names = Object.keys(runs[0] ?? {});
+  return Object.fromEntries(
+    names.map((name) => {
+      const sorted = runs.map((run) => run[name] ?? Number.NaN).toSorted((a, b) => a - b);
+      return [
+        name,
+        [
+          sorted[Math.floor(sorted.length / 2)] ?? Number.NaN,
+          sorted[0] ?? Number.NaN,
+          sorted.at(-1) ?? Number.NaN,
+        ] as const,
+      ];
+    }),
+  );
+}
+
+/** The rounds interleaved, A B C A B C …, so that a machine whose speed drifts is fair to all. */
+async function measure(load: Load): Promise<readonly Row[]> {
+  const servers = load.servers.filter((server) => server !== 'nchan' || hasNchan);
+  const runs = new Map<ServerName, Figures[]>(servers.map((server) => [server, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const server of servers) {
+      process.stderr.write(`\r\u001B[K${load.name}: ${server}, round ${round + 1} of ${rounds}`);
+      runs.get(server)?.push(await load.measure(server, seconds));
+    }
+  }
+  process.stderr.write('\r\u001B[K');
+  return [...runs].map(([server, figures]) => ({ load: load.name, server, figures: summarize(figures) }));
+}
+
+const shown = (value: number): string =>
+  Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
+
+function print(load: Load, rows: readonly Row[]): void {
+  console.log(`\n${load.name}`);
+  const [ours] = rows.find(({ server }) => server === 'tidegate')?.figures[load.compared] ?? [Number.NaN];
+  for (const { server, figures } of rows) {
+    const [theirs] = figures[load.compared] ?? [Number.NaN];
+    const ratio = load.isMoreBetter ? ours / theirs : theirs / ours;
+    const times = server === 'tidegate' ? '' : `  tidegate is ${ratio.toFixed(2)} x ${load.compared}`;
+    console.log(`  ${server}${times}`);
+    for (const [name, [median, low, high]] of Object.entries(figures))
+      console.log(`    ${name.padEnd(24)} ${shown(median).padStart(12)}   (${shown(low)} … ${shown(high)})`);
+  }
+}
+
+const loads = LOADS.filter(({ name }) => name.includes(values.only));
+if (loads.length === 0)
+  throw new Error(`No load is named like "${values.only}"; there are: ${LOADS.map(({ name }) => name).join(' | ')}`);
+const results: Row[] = [];
+for (const load of loads) {
+  const rows = await measure(load);
+  print(load, rows);
+  results.push(...rows);
+}
+const startedAt = new Date().toISOString();
+const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
+await mkdir('bench/results', { recursive: true });
+const file = `bench/results/${startedAt.slice(0, 19).replaceAll(':', '')}.json`;
+await writeFile(file, `${JSON.stringify({ startedAt, rounds, seconds, machine, results }, null, 2)}\n`);
+console.log(`\nWritten to ${file}`);

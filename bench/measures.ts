@@ -1,0 +1,204 @@
+import type { LoadResult } from './load-generator.js';
+import { cpuSeconds, residentBytes } from './process-usage.js';
+import type { PublisherResult } from './publisher.js';
+import { runProgram } from './run-program.js';
+import { startServer } from './servers.js';
+import type { ServerName } from './servers.js';
+
+/** What one run of one load on one server gave; a figure's unit ends its name. */
+export type Figures = Readonly<Record<string, number>>;
+
+export interface Load {
+  readonly name: string;
+  readonly servers: readonly ServerName[];
+  /** The figure that servers are compared by. */
+  readonly compared: string;
+  /** Whether more of that figure is better. */
+  readonly isMoreBetter: boolean;
+  readonly measure: (server: ServerName, seconds: number) => Promise<Figures>;
+}
+
+const EVENT_BYTES = 200;
+const ALL: readonly ServerName[] = ['tidegate', 'nchan', 'naive'];
+
+const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));
+
+function fanOut(connections: number, eventsPerSecond: number, servers: readonly ServerName[]): Load {
+  return {
+    name: `${connections} subscribers x ${eventsPerSecond} events/s`,
+    servers,
+    compared: 'deliveriesPerCpuSecond',
+    isMoreBetter: true,
+    async measure(name, seconds) {
+      await using server = await startServer(name);
+      const publishing = { url: server.publishUrl, eventsPerSecond, eventBytes: EVENT_BYTES };
+      // From before the first subscriber until after the last look.
+      const published = runProgram<PublisherResult>('publisher.ts', {
+        ...publishing,
+        seconds: seconds + 6 + connections / 1500,
+      });
+      const load = { url: server.subscribeUrl, connections, seconds, serverPids: server.pids };
+      const result = await runProgram<LoadResult>('load-generator.ts', load);
+      await published;
+      const [fewest, most] = result.perConnection;
+      return {
+        deliveriesPerCpuSecond: result.deliveriesPerCpuSecond,
+        deliveriesPerSecond: result.eventsPerSecond,
+        serverCores: result.serverCores,
+        eventsPerRead: result.eventsPerRead,
+        p50Ms: result.latencyMs.p50,
+        p99Ms: result.latencyMs.p99,
+        fewestPart: fewest / (eventsPerSecond * seconds),
+        mostPart: most / (eventsPerSecond * seconds),
+        lostConnections: result.refused + result.closed,
+      };
+    },
+  };
+}
+
+const idle: Load = {
+  name: '10000 idle subscribers',
+  servers: ALL,
+  compared: 'bytesEach',
+  isMoreBetter: false,
+  async measure(name) {
+    const connections = 10_000;
+    await using server = await startServer(name);
+    const collect = (): void => {
+      if (name === 'tidegate') for (const pid of server.pids) process.kill(pid, 'SIGUSR2');
+    };
+    const before = residentBytes(server.pids);
+    const holding = runProgram<LoadResult>('load-generator.ts', {
+      url: server.subscribeUrl,
+      connections,
+      seconds: 4,
+      serverPids: server.pids,
+    });
+    await pause(5000);
+    collect();
+    await pause(1000);
+    const bytesEach = (residentBytes(server.pids) - before) / connections;
+    return { bytesEach, lostConnections: (await holding).refused };
+  },
+};
+
+const burst: Load = {
+  name: '9000 connect at once, each resuming 100 events back',
+  servers: ['tidegate'],
+  compared: 'answeredMs',
+  isMoreBetter: false,
+  async measure(name) {
+    await using server = await startServer(name);
+    for (let at = 0; at < 200; at += 1)
+      await fetch(server.publishUrl, { method: 'POST', body: `{"t":1,"p":"${'x'.repeat(EVENT_BYTES)}"}` });
+    const load = {
+      url: `${server.subscribeUrl}?last=100`,
+      connections: 9000,
+      seconds: 1,
+      serverPids: server.pids,
+      isBurst: true,
+    };
+    const { answeredMs, refused, closed } = await runProgram<LoadResult>('load-generator.ts', load);
+    return { answeredMs, lostConnections: refused + closed };
+  },
+};
+
+const quiet: Load = {
+  name: 'a quiet channel, one event now and then',
+  servers: ALL,
+  compared: 'p50Ms',
+  isMoreBetter: false,
+  async measure(name, seconds) {
+    await using server = await startServer(name);
+    const published = runProgram<PublisherResult>('publisher.ts', {
+      url: server.publishUrl,
+      eventsPerSecond: 20,
+      eventBytes: EVENT_BYTES,
+      seconds: seconds + 5,
+    });
+    const { latencyMs } = await runProgram<LoadResult>('load-generator.ts', {
+      url: server.subscribeUrl,
+      connections: 1,
+      seconds,
+      serverPids: server.pids,
+    });
+    await published;
+    return { p50Ms: latencyMs.p50, p99Ms: latencyMs.p99 };
+  },
+};
+
+const pipelined: Load = {
+  name: 'publish over one connection, pipelined',
+  servers: ['tidegate', 'nchan'],
+  compared: 'eventsPerSecond',
+  isMoreBetter: true,
+  async measure(name, seconds) {
+    await using server = await startServer(name);
+    const cpuBefore = cpuSeconds(server.pids);
+    const { eventsPerSecond, answered } = await runProgram<PublisherResult>('publisher.ts', {
+      url: server.publishUrl,
+      eventsPerSecond: 0,
+      eventBytes: EVENT_BYTES,
+      seconds,
+    });
+    return { eventsPerSecond, eventsPerCpuSecond: answered / (cpuSeconds(server.pids) - cpuBefore) };
+  },
+};
+
+const batches: Load = {
+  name: 'publish as NDJSON, 1000 events a request',
+  servers: ['tidegate'],
+  compared: 'eventsPerSecond',
+  isMoreBetter: true,
+  async measure(name, seconds) {
+    await using server = await startServer(name);
+    const body = Array.from({ length: 1000 }, () => JSON.stringify({ data: 'x'.repeat(EVENT_BYTES) })).join('\n');
+    const publish = (): Promise<Response> =>
+      fetch(server.publishUrl.replace('?raw=true', ''), {
+        method: 'POST',
+        body,
+        headers: { 'Content-Type': 'application/x-ndjson' },
+      });
+    await publish();
+    const cpuBefore = cpuSeconds(server.pids);
+    const startedMs = performance.now();
+    let events = 0;
+    while (performance.now() - startedMs < seconds * 1000) {
+      await (await publish()).arrayBuffer();
+      events += 1000;
+    }
+    const elapsed = (performance.now() - startedMs) / 1000;
+    return { eventsPerSecond: events / elapsed, eventsPerCpuSecond: events / (cpuSeconds(server.pids) - cpuBefore) };
+  },
+};
+
+const manyChannels: Load = {
+  name: '1000000 channels with one 200-byte event each',
+  servers: ['tidegate'],
+  compared: 'bytesEachBeyondEvent',
+  isMoreBetter: false,
+  measure: () => runProgram<Figures>('many-channels.ts', { channels: 1_000_000, eventBytes: EVENT_BYTES }),
+};
+
+const parser: Load = {
+  name: 'parser beside eventsource-parser 3.1.1',
+  servers: ['tidegate'],
+  compared: 'asciiRatio',
+  isMoreBetter: true,
+  measure: () => runProgram<Figures>('parser-speed.ts', {}),
+};
+
+/** Every load, in the order in which the table shows them. */
+export const LOADS: readonly Load[] = [
+  fanOut(1000, 100, ALL),
+  fanOut(1000, 1000, ALL),
+  fanOut(9000, 50, ALL),
+  fanOut(9000, 200, ['tidegate']),
+  idle,
+  burst,
+  quiet,
+  pipelined,
+  batches,
+  manyChannels,
+  parser,
+];
