@@ -37,6 +37,8 @@ const DEFAULT_EVENT_BYTES_MAX = 16 * 1024 * 1024;
 const PARTIAL_BYTES_KEPT = 64 * 1024;
 const NO_BYTES = new Uint8Array(0);
 const BOM = Uint8Array.of(0xef, 0xbb, 0xbf);
+const ONE_SHOT = { stream: false };
+const STREAMING = { stream: true };
 const LF = 10;
 const CR = 13;
 const SPACE = 32;
@@ -62,6 +64,8 @@ class BlockParser implements EventParser {
   #partial: Uint8Array = NO_BYTES;
   #partialBytes = 0;
   #endedOnCr = false;
+  /** Whether the last lines were: Node decodes such text faster in one shot, any other as a stream. */
+  #isAscii = true;
   /** Bytes of the open block's complete lines. */
   #blockBytes = 0;
   #type = '';
@@ -140,13 +144,20 @@ class BlockParser implements EventParser {
 
   #readLines(bytes: Uint8Array): void {
     const lines = this.#partialBytes === 0 ? bytes : this.#joinPartialLine(bytes);
-    const text = this.#decoder.decode(lines);
+    const text = this.#decode(lines);
     // Only where some block might be too large is every line of it weighed.
     const isWeighed = this.#blockBytes + lines.length > this.#bytesMax;
     const openBlockAt = isWeighed ? this.#scanWeighed(text) : this.#scan(text);
     if (isWeighed) return;
     if (openBlockAt === 0) this.#blockBytes += lines.length;
     else this.#blockBytes = text.length === lines.length ? text.length - openBlockAt : utf8Bytes(text, openBlockAt);
+  }
+
+  /** Whole lines leave no half character behind, so both ways of decoding give the same. */
+  #decode(lines: Uint8Array): string {
+    const text = this.#decoder.decode(lines, this.#isAscii ? ONE_SHOT : STREAMING);
+    this.#isAscii = text.length === lines.length;
+    return text;
   }
 
   #joinPartialLine(bytes: Uint8Array): Uint8Array {
@@ -159,21 +170,27 @@ class BlockParser implements EventParser {
 
   /** Reads complete lines; returns where the block that is still open begins in `text`. */
   #scan(text: string): number {
-    let at = this.#endedOnCr && text.charCodeAt(0) === LF ? 1 : 0;
+    const at = this.#endedOnCr && text.charCodeAt(0) === LF ? 1 : 0;
+    this.#endedOnCr = text.charCodeAt(text.length - 1) === CR;
+    // In a loop of their own: V8 would search for CR to the end of the text at every line.
+    return text.includes('\r') ? this.#scanAnyLines(text, at) : this.#scanLfLines(text, at);
+  }
+
+  #scanLfLines(text: string, from: number): number {
     let openBlockAt = 0;
-    let lf = text.indexOf('\n', at);
-    let cr = text.indexOf('\r', at);
-    this.#endedOnCr = false;
-    while (at < text.length) {
-      const isCr = cr !== -1 && (lf === -1 || cr < lf);
-      const end = isCr ? cr : lf;
-      let next = end + 1;
-      if (isCr) {
-        if (lf === next) next += 1;
-        else if (next === text.length) this.#endedOnCr = true;
-        cr = text.indexOf('\r', next);
-      }
-      if (lf !== -1 && lf < next) lf = text.indexOf('\n', next);
+    for (let at = from; at < text.length;) {
+      const end = text.indexOf('\n', at);
+      if (this.#readLine(text, at, end)) openBlockAt = end + 1;
+      at = end + 1;
+    }
+    return openBlockAt;
+  }
+
+  #scanAnyLines(text: string, from: number): number {
+    let openBlockAt = 0;
+    for (let at = from; at < text.length;) {
+      const end = lineEnd(text, at);
+      const next = afterLineEnd(text, end);
       if (this.#readLine(text, at, end)) openBlockAt = next;
       at = next;
     }
@@ -183,7 +200,7 @@ class BlockParser implements EventParser {
   #scanWeighed(text: string): number {
     let at = 0;
     while (at < text.length) {
-      const next = afterLineEnd(text, at);
+      const next = afterLineEnd(text, lineEnd(text, at));
       const lineBytes = utf8Bytes(text, at, next);
       if (this.#blockBytes + lineBytes > this.#bytesMax) this.#fail();
       const openBlockAt = this.#scan(text.slice(at, next));
@@ -259,13 +276,15 @@ function afterLastLineEnd(bytes: Uint8Array): number {
   return 0;
 }
 
-function afterLineEnd(text: string, from: number): number {
-  for (let at = from; at < text.length; at += 1) {
-    const unit = text.charCodeAt(at);
-    if (unit === LF) return at + 1;
-    if (unit === CR) return text.charCodeAt(at + 1) === LF ? at + 2 : at + 1;
-  }
-  return text.length;
+/** Where the line that begins at `from` ends; every text that is read ends with a line end. */
+function lineEnd(text: string, from: number): number {
+  let at = from;
+  for (let unit = text.charCodeAt(at); unit !== LF && unit !== CR; unit = text.charCodeAt(at)) at += 1;
+  return at;
+}
+
+function afterLineEnd(text: string, end: number): number {
+  return text.charCodeAt(end) === CR && text.charCodeAt(end + 1) === LF ? end + 2 : end + 1;
 }
 
 function utf8Bytes(text: string, from: number, to = text.length): number {
