@@ -68,6 +68,9 @@ export class Delivery {
       for (const subscriber of feed.subscribers) subscriber.pull();
     }
     for (const subscriber of turns) subscriber.pull();
+    // Who comes later reads anew: slices that wait for the next event hold memory that history has given up.
+    for (const feed of feeds) feed.forgetSlices();
+    for (const { feed } of turns) feed.forgetSlices();
     this.#onFlushed();
     const endedMs = performance.now();
     this.#restUntilMs = endedMs + Math.min(endedMs - startedMs, REST_MS_MAX);

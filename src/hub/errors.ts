@@ -30,6 +30,7 @@ const CODES = {
   'missing-channel': { status: 400, isRetryable: false, title: 'No channel is named' },
   'missing-data': { status: 400, isRetryable: false, title: 'The event has no data' },
   'not-found': { status: 404, isRetryable: false, title: 'There is nothing here' },
+  'too-many-bodies': { status: 503, isRetryable: true, title: 'The hub is full' },
   'too-many-channels': { status: 503, isRetryable: true, title: 'The hub is full' },
   'too-many-channels-asked': { status: 400, isRetryable: false, title: 'Too many channels on one request' },
   'too-many-connections': { status: 503, isRetryable: true, title: 'The hub is full' },

@@ -39,12 +39,27 @@ export class Feed {
     return this.channels.reduce((evicted, { history }) => Math.max(evicted, history.evictedOffset), 0);
   }
 
+  /** Per channel the offset of the newest event it has given up. */
+  get evictedOffsets(): readonly number[] {
+    return this.channels.map(({ history }) => history.evictedOffset);
+  }
+
+  /** Where who has everything up to `offset` may stand as well: just before what is kept behind it, or at the head. */
+  settledOffset(offset: number): number {
+    const next = Math.min(
+      ...this.channels.map(({ history }) => history.framesAfter(offset).next().value?.offset ?? Infinity),
+    );
+    return next === Infinity ? Math.max(offset, this.headOffset) : next - 1;
+  }
+
   get isEnded(): boolean {
     return this.channels.every((channel) => channel.isEnded);
   }
 
   /** What one flush sends to a subscriber that has everything up to `offset`. */
   sliceAfter(offset: number): Slice | undefined {
+    // Kept for nobody else, a backfill's slices would only hold memory.
+    if (this.subscribers.size < 2) return this.#read(offset);
     if (this.#slices.has(offset)) return this.#slices.get(offset);
     const slice = this.#read(offset);
     if (this.#slices.size >= SLICES_KEPT_MAX) this.#slices.clear();

@@ -10,11 +10,12 @@ import { HubError } from './errors.js';
 import type { PublishEvent } from './event.js';
 import { FeedRegistry } from './feed-registry.js';
 import type { Feed } from './feed.js';
+import { BodyShare } from './body-share.js';
 import { DEFAULT_HISTORY, DEFAULT_LIMITS, DEFAULT_TIMES } from './limits.js';
 import type { HistoryLimits, HubLimits } from './limits.js';
 import { createCounters } from './metrics.js';
 import type { HubCounters } from './metrics.js';
-import { lossesAfter, resolveStart } from './resume.js';
+import { lossesWhileThere, resolveStart } from './resume.js';
 import type { ResumeRequest, Start } from './resume.js';
 import { Rotation } from './rotation.js';
 import { MemoryStore } from './store.js';
@@ -93,6 +94,7 @@ export class HubCore {
   readonly store: MemoryStore;
   readonly counters: HubCounters = createCounters();
   readonly subscribers = new Set<Subscriber>();
+  readonly bodies: BodyShare;
   readonly #feeds: FeedRegistry;
   readonly #delivery: Delivery;
   readonly #touched = new Set<Channel>();
@@ -110,13 +112,14 @@ export class HubCore {
       nowMs: () => this.settings.clock.now(),
       onChanged: (channel) => this.#channelChanged(channel),
     });
+    this.bodies = new BodyShare(this.settings.limits.bodiesBytes);
     this.#feeds = new FeedRegistry(this.store);
     this.#delivery = new Delivery({ counters: this.counters, onFlushed: () => this.#trimTouched() });
     this.#context = {
       counters: this.counters,
       nowMs: () => this.settings.clock.now(),
       formatCursor: (offset) => this.store.formatCursor(offset),
-      lossesAfter: (feed, offset) => lossesAfter(feed, offset, this.store.epoch),
+      gapsBehind: (offset, lost) => lossesWhileThere(lost, offset, this.store.epoch),
       scheduleTurn: (subscriber) => this.#delivery.scheduleTurn(subscriber),
     };
     this.#beats = new Rotation(this.subscribers);
@@ -178,13 +181,7 @@ export class HubCore {
 
   /** Begins to deliver; the caller has written what the stream opens with. */
   admit({ feed, start }: Opening, outlet: Outlet): Subscriber {
-    const subscriber = new Subscriber({
-      feed,
-      outlet,
-      offset: start.offset,
-      announcedOffset: start.announcedOffset,
-      context: this.#context,
-    });
+    const subscriber = new Subscriber({ feed, outlet, offset: start.offset, context: this.#context });
     feed.subscribers.add(subscriber);
     this.subscribers.add(subscriber);
     this.counters.subscriptions += 1;

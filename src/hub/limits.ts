@@ -18,10 +18,12 @@ export interface HubLimits {
   readonly channels: number;
   /** Channels on one connection or one publish (default 100); then `too-many-channels-asked`. */
   readonly channelsPerConnection: number;
-  /** Bytes of one encoded event (default 1 MiB); then `event-too-large`. */
+  /** Bytes of one event's data, id and type (default 1 MiB), before they are encoded; then `event-too-large`. */
   readonly eventBytes: number;
   /** Bytes of a publish body, streams excepted (default 16 MiB); then `body-too-large`. */
   readonly bodyBytes: number;
+  /** Bytes of all publish bodies that are still arriving (default 256 MiB), streams excepted; then `too-many-bodies`. */
+  readonly bodiesBytes: number;
 }
 
 export const DEFAULT_HISTORY: HistoryLimits = {
@@ -37,6 +39,7 @@ export const DEFAULT_LIMITS: HubLimits = {
   channelsPerConnection: 100,
   eventBytes: 1024 * 1024,
   bodyBytes: 16 * 1024 * 1024,
+  bodiesBytes: 256 * 1024 * 1024,
 };
 
 /** Milliseconds; each is explained at {@link import('./hub.js').HubOptions}. */
@@ -53,6 +56,12 @@ export const FLUSH_BYTES_MAX = 256 * 1024;
 
 /** Bytes of a publisher's own id: it comes back in a header, and headers are small. */
 export const OWN_ID_BYTES_MAX = 512;
+
+/** Events of one batch: they are read and published in one go, while everybody waits; then `body-too-large`. */
+export const BATCH_EVENTS_MAX = 100_000;
+
+/** Bytes of data on one page of history, unless a single event is larger. */
+export const PAGE_BYTES_MAX = 1024 * 1024;
 
 /** Bytes of an idempotency key. */
 export const IDEMPOTENCY_KEY_BYTES_MAX = 256;

@@ -28,8 +28,7 @@ export interface StoreState {
 export interface Start {
   /** The subscriber has, or will never get, everything up to here. */
   readonly offset: number;
-  /** Losses up to here need no gap: they are in `gaps`, or were not asked for. */
-  readonly announcedOffset: number;
+  /** What else is lost by now was not asked for. */
   readonly gaps: readonly GapData[];
   /** Id of `tidegate.open`: none where a gap follows a request that was no cursor. */
   readonly openCursor: string | undefined;
@@ -50,21 +49,25 @@ const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]
  * @throws HubError `invalid-cursor` for a `since` that cannot be read or a cursor ahead of the store; `invalid-query` for `last`.
  */
 export function resolveStart(request: ResumeRequest, feed: Feed, store: StoreState): Start {
+  const start = findStart(request, feed, store);
+  // Else a client whose gap is followed by nothing would come back with the cursor it had, for the same gap.
+  return { ...start, offset: feed.settledOffset(start.offset) };
+}
+
+function findStart(request: ResumeRequest, feed: Feed, store: StoreState): Start {
   if (request.lastEventId !== undefined && request.lastEventId !== '') {
     const cursor = parseCursor(request.lastEventId);
     return cursor ? startAtCursor(cursor, feed, store) : startAtOwnId(request.lastEventId, feed, store);
   }
   if (request.since !== undefined) return startSince(request.since, feed, store);
   if (request.last !== undefined) return startAtLast(request.last, feed, store);
-  return unannounced(store.headOffset, feed, store);
+  return withGaps(store.headOffset, [], store);
 }
 
-/** What a subscriber that has everything up to `offset` cannot get any more. */
-export function lossesAfter(feed: Feed, offset: number, epoch: string): readonly GapData[] {
+/** The gaps of a subscriber that has everything up to `offset` and is too slow for what `lost` gave up. */
+export function lossesWhileThere(lost: readonly Channel[], offset: number, epoch: string): readonly GapData[] {
   const requested = formatCursor(epoch, offset);
-  return feed.channels
-    .filter(({ history }) => history.evictedOffset > offset)
-    .map((channel) => gapOf(channel, { reason: 'too-slow', requested, epoch }));
+  return lost.map((channel) => gapOf(channel, { reason: 'too-slow', requested, epoch }));
 }
 
 function startAtCursor(cursor: CursorParts, feed: Feed, store: StoreState): Start {
@@ -74,9 +77,7 @@ function startAtCursor(cursor: CursorParts, feed: Feed, store: StoreState): Star
     throw new HubError('invalid-cursor', `Cannot resume from ${quote(requested)}: it is ahead of the newest event`);
   }
   const lost = feed.channels.filter(({ history }) => history.evictedOffset > cursor.offset);
-  const gaps = lost.map((channel) => gapOf(channel, { reason: 'evicted', requested, epoch: store.epoch }));
-  const offset = feed.channels.length === 1 ? Math.max(cursor.offset, feed.evictedOffset) : cursor.offset;
-  return { offset, announcedOffset: feed.evictedOffset, gaps, openCursor: requested };
+  return { offset: cursor.offset, gaps: gapsOf(lost, { reason: 'evicted', requested }, store), openCursor: requested };
 }
 
 /** An id that is no cursor: a publisher's own, if the connection was cut between it and its cursor. */
@@ -84,17 +85,21 @@ function startAtOwnId(id: string, feed: Feed, store: StoreState): Start {
   const found = feed.channels.map((channel) => findOwnId(channel, id)).filter((offset) => offset !== undefined);
   if (found.length === 0) return fromOldest({ reason: 'unknown-id', requested: id }, feed, store);
   // Publishers repeat ids: after the first is too much again, after the last might be too little.
-  return unannounced(Math.min(...found), feed, store);
+  const offset = Math.min(...found);
+  const lost = feed.channels.filter(({ history }) => history.evictedOffset > offset);
+  return withGaps(offset, gapsOf(lost, { reason: 'evicted', requested: id }, store), store);
 }
 
 function startSince(since: string, feed: Feed, store: StoreState): Start {
   const cursor = parseCursor(since);
   if (cursor) return startAtCursor(cursor, feed, store);
   const fromMs = readTime(since, store.nowMs);
-  const lost = feed.channels.filter(({ history }) => history.evictedOffset > 0 && history.evictedTimeMs >= fromMs);
-  const gaps = lost.map((channel) => gapOf(channel, { reason: 'evicted', requested: since, epoch: store.epoch }));
-  const start = unannounced(Math.max(...feed.channels.map(({ history }) => history.offsetBefore(fromMs))), feed, store);
-  return gaps.length === 0 ? start : { ...start, gaps, openCursor: undefined };
+  const isLost = ({ history }: Channel): boolean => history.evictedOffset > 0 && history.evictedTimeMs >= fromMs;
+  const lost = feed.channels.filter(isLost);
+  // What a channel has lost since then says nothing on where the others' events of that time begin.
+  const whole = feed.channels.filter((channel) => !isLost(channel));
+  const offset = Math.max(0, ...whole.map(({ history }) => history.offsetBefore(fromMs)));
+  return withGaps(offset, gapsOf(lost, { reason: 'evicted', requested: since }, store), store);
 }
 
 function readTime(since: string, nowMs: number): number {
@@ -111,16 +116,15 @@ function readTime(since: string, nowMs: number): number {
 }
 
 function startAtLast(last: string, feed: Feed, store: StoreState): Start {
-  if (last === 'all')
-    return unannounced(Math.min(...feed.channels.map(({ history }) => history.evictedOffset)), feed, store);
+  if (last === 'all') return withGaps(Math.min(...feed.evictedOffsets), [], store);
   if (!/^\d{1,9}$/.test(last)) {
     throw new HubError('invalid-query', `Cannot begin at the last ${quote(last)}: it is neither a number nor "all"`);
   }
   const count = Number(last);
-  if (count === 0) return unannounced(store.headOffset, feed, store);
+  if (count === 0) return withGaps(store.headOffset, [], store);
   const only = feed.channels.length === 1 ? feed.channels[0] : undefined;
   const offset = only ? only.offsetBeforeLast(count) : mergedOffsetBeforeLast(feed.channels, count);
-  return unannounced(offset, feed, store);
+  return withGaps(offset, [], store);
 }
 
 function mergedOffsetBeforeLast(channels: readonly Channel[], count: number): number {
@@ -134,18 +138,20 @@ function mergedOffsetBeforeLast(channels: readonly Channel[], count: number): nu
 
 /** Everything kept, after announcing that something before it is lost. */
 function fromOldest(loss: Loss, feed: Feed, store: StoreState): Start {
-  const offset = Math.min(...feed.channels.map(({ history }) => history.evictedOffset));
   return {
-    offset,
-    announcedOffset: feed.evictedOffset,
-    gaps: feed.channels.map((channel) => gapOf(channel, { ...loss, epoch: store.epoch })),
+    offset: Math.min(...feed.evictedOffsets),
+    gaps: gapsOf(feed.channels, loss, store),
     openCursor: loss.reason === 'epoch' ? loss.requested : undefined,
   };
 }
 
-/** A start with nothing lost that was asked for. */
-function unannounced(offset: number, feed: Feed, store: StoreState): Start {
-  return { offset, announcedOffset: feed.evictedOffset, gaps: [], openCursor: formatCursor(store.epoch, offset) };
+/** A start for a request that was no cursor: `gaps` are what is lost of what was asked for. */
+function withGaps(offset: number, gaps: readonly GapData[], { epoch }: StoreState): Start {
+  return { offset, gaps, openCursor: gaps.length === 0 ? formatCursor(epoch, offset) : undefined };
+}
+
+function gapsOf(lost: readonly Channel[], loss: Loss, { epoch }: StoreState): readonly GapData[] {
+  return lost.map((channel) => gapOf(channel, { ...loss, epoch }));
 }
 
 function gapOf({ name, history }: Channel, { reason, requested, epoch }: Loss & { readonly epoch: string }): GapData {

@@ -21,6 +21,11 @@ export class Rotation<Item> {
     for (; this.#due >= 1; this.#due -= 1) this.visitNext(task);
   }
 
+  /** Passes over one item. */
+  skip(): void {
+    this.visitNext(() => undefined);
+  }
+
   visitNext(task: (item: Item) => void): void {
     let next = this.#iterator.next();
     if (next.done === true) {

@@ -24,7 +24,7 @@ export interface Published {
 
 interface StoreOptions {
   readonly history: HistoryLimits;
-  readonly limits: HubLimits;
+  readonly limits: Omit<HubLimits, 'bodiesBytes'>;
   readonly nowMs: () => number;
   readonly onChanged: (channel: Channel) => void;
 }
@@ -139,6 +139,8 @@ export class MemoryStore {
   /** Gives up a share of what is too old, and ends channels whose time to live is over. */
   sweep(channelTtlMs: number): void {
     const nowMs = this.nowMs();
+    // An iterator that stands still keeps alive whatever its map has let go of since.
+    this.#space.skip();
     this.#sweep.visitShare(SWEEP_SHARES, ([, channel]) => {
       if (channelTtlMs > 0 && !channel.isEnded && nowMs - channel.lastActiveMs >= channelTtlMs) this.end(channel.name);
       this.trim(channel);

@@ -1,4 +1,5 @@
 import type { GapData, GapReason } from '../protocol/index.js';
+import type { Channel } from './channel.js';
 import type { Feed } from './feed.js';
 import { encodeError, encodeGaps, encodeLive } from './frame.js';
 
@@ -18,7 +19,8 @@ export interface Outlet {
 /** What subscribers need from their hub. */
 export interface SubscriberContext {
   nowMs(): number;
-  lossesAfter(feed: Feed, offset: number): readonly GapData[];
+  /** The gaps of channels that lost something behind `offset` while the subscriber was there. */
+  gapsBehind(offset: number, lost: readonly Channel[]): readonly GapData[];
   formatCursor(offset: number): string;
   /** The subscriber wants to be pulled in the next round. */
   scheduleTurn(subscriber: Subscriber): void;
@@ -40,7 +42,6 @@ interface SubscriberOptions {
   readonly outlet: Outlet;
   readonly context: SubscriberContext;
   readonly offset: number;
-  readonly announcedOffset: number;
 }
 
 /** One live SSE response: a cursor into its feed and an outlet, and no queue between them. */
@@ -49,19 +50,21 @@ export class Subscriber {
   readonly #outlet: Outlet;
   readonly #context: SubscriberContext;
   #offset: number;
-  #announcedOffset: number;
+  /** Per channel what was lost when it was last looked at: a merged feed's cursor can lie before it. */
+  #announced: readonly number[] = [];
   #isLive = false;
   /** When it was ended or blocked; 0 where it is not. */
   #closedAtMs = 0;
   #blockedSinceMs = 0;
   #hasWritten = true;
 
-  constructor({ feed, outlet, context, offset, announcedOffset }: SubscriberOptions) {
+  /** What `feed` has lost until now is known to the subscriber, or was not asked for. */
+  constructor({ feed, outlet, context, offset }: SubscriberOptions) {
     this.feed = feed;
     this.#outlet = outlet;
     this.#context = context;
     this.#offset = offset;
-    this.#announcedOffset = announcedOffset;
+    if (feed.evictedOffset > offset) this.#announced = feed.evictedOffsets;
   }
 
   /** The subscriber has been sent everything up to here. */
@@ -79,9 +82,11 @@ export class Subscriber {
    */
   pull(): void {
     if (this.#isClosed || this.isBlocked) return;
-    if (this.feed.evictedOffset > Math.max(this.#offset, this.#announcedOffset)) this.#announceLosses();
+    if (this.feed.evictedOffset > this.#offset) this.#announceLosses();
     const slice = this.feed.sliceAfter(this.#offset);
-    if (slice !== undefined) {
+    // Nothing behind the cursor is kept, though something may have been published there.
+    if (slice === undefined) this.#offset = Math.max(this.#offset, this.feed.headOffset);
+    else {
       this.#offset = slice.offset;
       this.#context.counters.deliveries += slice.events;
       this.write(slice.bytes);
@@ -151,9 +156,13 @@ export class Subscriber {
   }
 
   #announceLosses(): void {
-    const gaps = this.#context.lossesAfter(this.feed, Math.max(this.#offset, this.#announcedOffset));
-    this.#announcedOffset = this.feed.evictedOffset;
-    if (this.feed.channels.length === 1) this.#offset = this.#announcedOffset;
+    const isNew = ({ history }: Channel, at: number): boolean =>
+      history.evictedOffset > Math.max(this.#offset, this.#announced[at] ?? 0);
+    const lost = this.feed.channels.filter(isNew);
+    if (lost.length === 0) return;
+    const gaps = this.#context.gapsBehind(this.#offset, lost);
+    this.#announced = this.feed.evictedOffsets;
+    this.#offset = this.feed.settledOffset(this.#offset);
     countGaps(this.#context.counters, gaps);
     this.write(encodeGaps(gaps, this.#context.formatCursor(this.#offset)));
   }

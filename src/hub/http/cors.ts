@@ -39,15 +39,19 @@ export function answerPreflight(response: ServerResponse): void {
  * @throws HubError `foreign-origin`.
  */
 export function refuseForeignOrigin(request: IncomingMessage, origins: readonly string[]): void {
-  const { origin, host } = request.headers;
+  const { origin } = request.headers;
   if (origin === undefined || origins.includes(origin) || origins.includes('*')) return;
-  if (hostOf(origin) === host) return;
+  // HTTP/2 says it in a header of its own.
+  const host = request.headers[':authority'] ?? request.headers.host;
+  const own = hostOf(origin);
+  if (own !== '' && own === host) return;
   throw new HubError(
     'foreign-origin',
     `Cannot do this for a page of ${quote(origin)}: the origin is not listed in cors.origins`,
   );
 }
 
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined;
+/** Empty where it has none, like the origin `null` of a sandboxed page. */
+function hostOf(origin: string): string {
+  return URL.canParse(origin) ? new URL(origin).host : '';
 }

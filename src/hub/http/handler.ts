@@ -35,8 +35,9 @@ export function createHandler(hub: HubCore): RequestListener {
       return handlePublish(exchange);
     }
     if (request.method === 'GET' && page.answer(target.path, request, response)) return;
-    // The framework reads the URL itself and knows nothing of a base path.
-    request.url = `${target.path}?${target.query}`;
+    // The framework reads URL and Host itself, knows nothing of a base path and takes no odd host; no route minds which.
+    request.headers.host = 'hub';
+    request.url = `${target.path}?${target.query.toString()}`;
     return management(request, response);
   };
 

@@ -1,4 +1,3 @@
-const STRING = /"(?:[^"\\]|\\.)*"/y;
 /** White space with a line end in it: in valid JSON it stands between tokens only. */
 const LINE_BREAK = /[\r\n]\s*/g;
 
@@ -22,8 +21,12 @@ export function memberText(json: string, name: string): string | undefined {
 }
 
 function afterString(json: string, at: number): number {
-  STRING.lastIndex = at;
-  return STRING.test(json) ? STRING.lastIndex : json.length;
+  for (let quote = json.indexOf('"', at + 1); quote !== -1; quote = json.indexOf('"', quote + 1)) {
+    let backslashes = 0;
+    while (json[quote - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return quote + 1;
+  }
+  return json.length;
 }
 
 /** Where the value ends that begins at `from`: at the comma or brace of the object it is in. */

@@ -20,6 +20,9 @@ export interface HubServer extends AsyncDisposable {
 /** As large as the system allows: a thousand clients that reconnect at once must not wait for SYN retries. */
 const BACKLOG = 65_535;
 
+/** Bytes of a request's head. */
+const HEAD_BYTES_MAX = 80 * 1024;
+
 /** Milliseconds that requests under way get to end when the server closes. */
 const CLOSE_GRACE_MS = 1000;
 
@@ -35,6 +38,11 @@ export async function listen(
       headersTimeout: 20_000,
       // Longer than load balancers keep theirs (60 s is common), or they meet a connection just closed.
       keepAliveTimeout: 75_000,
+      // A hundred channels in one query, each as long as may be and percent-encoded, take four times Node's 16 KiB.
+      maxHeaderSize: HEAD_BYTES_MAX,
+      // Finds out who vanished inside a publish that streams: nothing is ever sent to them.
+      keepAlive: true,
+      keepAliveInitialDelay: 60_000,
     },
     hub.handler,
   );

@@ -3,6 +3,7 @@ import type { Channel } from '../channel.js';
 import { createChannelFeed } from '../feed.js';
 import { readFrame } from '../form.js';
 import type { HubCore } from '../hub.js';
+import { PAGE_BYTES_MAX } from '../limits.js';
 import { resolveStart } from '../resume.js';
 import type { ResumeRequest } from '../resume.js';
 import { quote } from '../../protocol/index.js';
@@ -103,13 +104,15 @@ export function readHistory(
   const store = { epoch, headOffset, nowMs: hub.store.nowMs() };
   const start = resolveStart(isUnasked ? { last: 'all' } : resume, createChannelFeed(channel), store);
   const events: HistoryEvent[] = [];
+  let bytes = 0;
   let next: string | null = null;
   for (const frame of channel.history.framesAfter(start.offset)) {
     if (channel.isEndFrame(frame.offset)) break;
-    if (events.length === limit) {
+    if (events.length === limit || (events.length > 0 && bytes + frame.bytes.length > PAGE_BYTES_MAX)) {
       next = events.at(-1)?.cursor ?? null;
       break;
     }
+    bytes += frame.bytes.length;
     const { id, event, data } = readFrame(frame);
     events.push({
       id,

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 
+import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
 import type { HubCore } from '../hub.js';
 import { createMetrics } from '../metrics.js';
@@ -118,7 +119,7 @@ export function createManagement(hub: HubCore): (request: IncomingMessage, respo
     },
   });
   app.onError((error) => refuse(hub, error));
-  app.notFound((context) => refuse(hub, new HubError('not-found', `Cannot find ${context.req.path}`)));
+  app.notFound((context) => refuse(hub, new HubError('not-found', `Cannot find ${quote(context.req.path)}`)));
   addOperations(app, hub);
   addChannels(app, hub);
   describeStreams(app.openAPIRegistry);

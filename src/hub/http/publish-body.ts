@@ -1,6 +1,7 @@
 import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
 import type { PublishEvent } from '../event.js';
+import { BATCH_EVENTS_MAX } from '../limits.js';
 import { memberText } from './json-member.js';
 
 /** An event as JSON has it, and the channels where the form names them. */
@@ -23,22 +24,38 @@ export function readJsonEventForChannels(body: string): Required<JsonEvent> {
   return { event, channels };
 }
 
-/** One event a line; empty lines are passed over. @throws HubError `invalid-batch` with the first line at fault. */
+/** One event a line; empty lines are passed over. @throws HubError `invalid-batch` with the first line at fault, `body-too-large`. */
 export function readNdjsonEvents(body: string, check: (event: PublishEvent) => void): readonly PublishEvent[] {
   const events: PublishEvent[] = [];
-  for (const [at, line] of body.split('\n').entries()) {
+  let number = 0;
+  for (let at = 0; at < body.length;) {
+    number += 1;
+    const lineEnd = body.indexOf('\n', at);
+    const end = lineEnd === -1 ? body.length : lineEnd;
+    const line = end === at ? '' : body.slice(at, end);
+    at = end + 1;
     if (line.trim() === '') continue;
-    try {
-      const event = readJsonEvent(line);
-      check(event);
-      events.push(event);
-    } catch (error) {
-      if (!(error instanceof HubError)) throw error;
-      const detail = `Nothing was published: line ${at + 1}: ${error.message} (${error.code})`;
-      throw new HubError('invalid-batch', detail, { line: at + 1 });
+    if (events.length === BATCH_EVENTS_MAX) {
+      throw new HubError('body-too-large', `Cannot publish more than ${BATCH_EVENTS_MAX} events at once`);
     }
+    events.push(readLine(line, { number, check }));
   }
   return events;
+}
+
+function readLine(
+  line: string,
+  { number, check }: { readonly number: number; readonly check: (event: PublishEvent) => void },
+): PublishEvent {
+  try {
+    const event = readJsonEvent(line);
+    check(event);
+    return event;
+  } catch (error) {
+    if (!(error instanceof HubError)) throw error;
+    const detail = `Nothing was published: line ${number}: ${error.message} (${error.code})`;
+    throw new HubError('invalid-batch', detail, { line: number });
+  }
 }
 
 function readObject(body: string, fields: ReadonlySet<string>): JsonEvent {

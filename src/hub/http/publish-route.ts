@@ -10,7 +10,7 @@ import type { Published } from '../store.js';
 import { readJsonEvent, readJsonEventForChannels, readNdjsonEvents } from './publish-body.js';
 import { readBody, readChunks } from './request-body.js';
 import type { Exchange } from './exchange.js';
-import { checkChannels, readChannel, readFlag } from './target.js';
+import { channelSegment, checkChannels, readChannel, readFlag, readUtf8 } from './target.js';
 
 /** The answer to a publish on one channel: the last event's id, and how many there were. */
 interface PublishAnswer {
@@ -26,10 +26,10 @@ type BodyForm = 'json' | 'ndjson' | 'stream' | 'raw';
 
 /** `POST /publish/{channel}` and `POST /publish` (PROTOCOL.md, 6). @throws HubError where it is refused. */
 export async function handlePublish({ hub, request, response, target }: Exchange): Promise<void> {
-  const [, segment] = target.segments;
+  const segment = channelSegment(target.segments);
   const form = bodyForm(request, target.query);
   const answer =
-    segment === undefined || segment === ''
+    segment === undefined
       ? await publishToMany(hub, request, form)
       : await publishToOne(hub, request, { channel: readChannel(segment), form, query: target.query });
   const body = JSON.stringify(answer);
@@ -66,7 +66,9 @@ async function publishToMany(
     );
   }
   const { bodyBytes, channelsPerConnection } = hub.settings.limits;
-  const { event, channels } = readJsonEventForChannels(await readBody(request, bodyBytes));
+  const { event, channels } = readJsonEventForChannels(
+    await readBody(request, { bytesMax: bodyBytes, share: hub.bodies }),
+  );
   const keyed = withIdempotencyKey(request, event);
   const names = checkChannels(channels ?? [], channelsPerConnection);
   return { events: hub.publishToMany(names, keyed).map((published) => answerOf(published.channel, [published])) };
@@ -78,7 +80,7 @@ async function readEvents(
   { form, query }: OneTarget,
 ): Promise<readonly PublishEvent[]> {
   const { bodyBytes, eventBytes } = hub.settings.limits;
-  const body = await readBody(request, bodyBytes);
+  const body = await readBody(request, { bytesMax: bodyBytes, share: hub.bodies });
   if (form === 'ndjson') return readNdjsonEvents(body, (event) => checkEvent(event, eventBytes));
   const event = form === 'json' ? readJsonEvent(body) : rawEvent(body, query);
   return [withIdempotencyKey(request, event)];
@@ -147,7 +149,7 @@ function refuseFieldsInQuery(query: URLSearchParams): void {
 function withIdempotencyKey(request: IncomingMessage, event: PublishEvent): PublishEvent {
   const key = request.headers['idempotency-key'];
   if (key === undefined || event.idempotencyKey !== undefined) return event;
-  return { ...event, idempotencyKey: String(key) };
+  return { ...event, idempotencyKey: readUtf8(String(key)) };
 }
 
 const MEDIA_TYPE = /^[\w.!#$&^+-]+\/[\w.!#$&^+-]+$/;

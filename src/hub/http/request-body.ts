@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
+import type { BodyShare } from '../body-share.js';
 import { HubError } from '../errors.js';
 import { BODY_IDLE_MS } from '../limits.js';
 
@@ -9,14 +10,19 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 const LINGER_BYTES = 1024 * 1024;
 const LINGER_MS = 2000;
 
+interface BodyLimits {
+  readonly bytesMax: number;
+  readonly share: BodyShare;
+}
+
 /**
  * The whole body as text.
- * @throws HubError `body-too-large` over `bytesMax`, `body-timeout` after 30 s of silence, `body-incomplete`
+ * @throws HubError `body-too-large` over `bytesMax`, `too-many-bodies` where the share is used up, `body-timeout` after 30 s of silence, `body-incomplete`
  * where the client goes away, `invalid-encoding`.
  */
-export async function readBody(request: IncomingMessage, bytesMax: number): Promise<string> {
-  if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
-  const parts = await collect(request, bytesMax);
+export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<string> {
+  if (Number(request.headers['content-length'] ?? 0) > limits.bytesMax) throw tooLarge(limits.bytesMax);
+  const parts = await collect(request, limits);
   try {
     return decoder.decode(parts.length === 1 ? parts[0] : Buffer.concat(parts));
   } catch {
@@ -24,7 +30,7 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
   }
 }
 
-function collect(request: IncomingMessage, bytesMax: number): Promise<readonly Uint8Array[]> {
+function collect(request: IncomingMessage, { bytesMax, share }: BodyLimits): Promise<readonly Uint8Array[]> {
   return new Promise((resolve, reject) => {
     const parts: Uint8Array[] = [];
     let bytes = 0;
@@ -35,9 +41,10 @@ function collect(request: IncomingMessage, bytesMax: number): Promise<readonly U
     }, BODY_IDLE_MS);
     const take = (part: Uint8Array): void => {
       idle.refresh();
+      if (bytes + part.length > bytesMax) return settle(() => reject(tooLarge(bytesMax)));
+      if (!share.take(part.length)) return settle(() => reject(tooMany()));
       bytes += part.length;
-      if (bytes > bytesMax) settle(() => reject(tooLarge(bytesMax)));
-      else parts.push(part);
+      parts.push(part);
     };
     const finish = (): void => settle(() => resolve(parts));
     const fail = (): void => {
@@ -45,6 +52,7 @@ function collect(request: IncomingMessage, bytesMax: number): Promise<readonly U
     };
     const settle = (act: () => void): void => {
       clearTimeout(idle);
+      share.giveBack(bytes);
       request.off('data', take).off('end', finish).off('error', fail).off('close', fail);
       act();
     };
@@ -68,6 +76,10 @@ export function discardRest(request: IncomingMessage): void {
     bytes += part.length;
     if (bytes > LINGER_BYTES) request.destroy();
   });
+}
+
+function tooMany(): HubError {
+  return new HubError('too-many-bodies', 'Cannot take the body: others that are still arriving use all the room');
 }
 
 function tooLarge(bytesMax: number): HubError {

@@ -9,7 +9,7 @@ import { createOutlet } from './outlet.js';
 import type { Exchange } from './exchange.js';
 import { asRefusal, sendProblem } from './problem.js';
 import { isNativeEventSource, refuseEventSource } from './refusal.js';
-import { checkChannels, readChannel } from './target.js';
+import { channelSegment, checkChannels, readChannel, readUtf8 } from './target.js';
 import type { Target } from './target.js';
 
 const STREAM_HEADERS = {
@@ -20,8 +20,11 @@ const STREAM_HEADERS = {
 };
 
 /** `GET /subscribe/{channel}` and `GET /subscribe?channel=…&channel=…` (PROTOCOL.md, 4). */
-export function handleSubscribe({ hub, request, response, target }: Exchange): void {
+export async function handleSubscribe({ hub, request, response, target }: Exchange): Promise<void> {
   try {
+    await itsTurn(response);
+    // Gone already: nothing would ever tell the hub to let go of it.
+    if (response.destroyed || !response.socket) return;
     const opening = hub.open({
       channels: channelsOf(target, hub.settings.limits.channelsPerConnection),
       isEnvelope: isEnvelopeAsked(target.query),
@@ -59,9 +62,21 @@ function stream(hub: HubCore, response: ServerResponse, opening: Opening): void 
   socket?.uncork();
 }
 
+/**
+ * A request that did not wait for the answer before it has no socket yet. If that answer never ends, nor would a
+ * subscriber that nobody can write to; so there is none until the socket is there, and none if it never is.
+ */
+async function itsTurn(response: ServerResponse): Promise<void> {
+  if (response.socket !== null || response.req.httpVersionMajor !== 1) return;
+  await new Promise<unknown>((resolve) => response.once('socket', resolve));
+}
+
 function channelsOf({ segments, query }: Target, countMax: number): readonly string[] {
-  const [, segment] = segments;
-  if (segment !== undefined && segment !== '') return [readChannel(segment)];
+  const segment = channelSegment(segments);
+  if (segment !== undefined) {
+    if (!query.has('channel')) return [readChannel(segment)];
+    throw new HubError('invalid-query', 'Cannot subscribe: channels are named in the path and in the query');
+  }
   return checkChannels(query.getAll('channel'), countMax);
 }
 
@@ -75,9 +90,9 @@ function isEnvelopeAsked(query: URLSearchParams): boolean {
 function resumeOf(request: IncomingMessage, query: URLSearchParams): ResumeRequest {
   const header = request.headers['last-event-id'];
   return {
-    // EventSource sends UTF-8, Node reads Latin-1. The header is newer than what is left in the URL.
+    // The header is newer than what is left in the URL.
     lastEventId:
-      typeof header === 'string' ? Buffer.from(header, 'latin1').toString() : (query.get('lastEventId') ?? undefined),
+      typeof header === 'string' && header !== '' ? readUtf8(header) : (query.get('lastEventId') ?? undefined),
     since: query.get('since') ?? undefined,
     last: query.get('last') ?? undefined,
   };

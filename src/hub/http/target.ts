@@ -11,8 +11,16 @@ export interface Target {
   readonly query: URLSearchParams;
 }
 
+/** Scheme and server, with which a request to a proxy begins: a server must take them too (RFC 9112, 3.2.2). */
+const ABSOLUTE = /^https?:\/\/[^/?]*/i;
+
 /** Reads the target below `basePath`; undefined where it lies elsewhere. */
 export function readTarget(url: string, basePath: string): Target | undefined {
+  const relative = url.replace(ABSOLUTE, '');
+  return readRelative(relative.startsWith('/') || relative === url ? relative : `/${relative}`, basePath);
+}
+
+function readRelative(url: string, basePath: string): Target | undefined {
   const mark = url.indexOf('?');
   const full = mark === -1 ? url : url.slice(0, mark);
   if (full !== basePath && !full.startsWith(`${basePath}/`)) return undefined;
@@ -22,6 +30,17 @@ export function readTarget(url: string, basePath: string): Target | undefined {
     segments: path.split('/').slice(1),
     query: new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1)),
   };
+}
+
+/** The segment that names a channel, or undefined where none does. @throws HubError `not-found` for a longer path. */
+export function channelSegment([, segment, ...more]: readonly string[]): string | undefined {
+  if (more.length > 0) throw new HubError('not-found', 'Cannot find anything below a channel');
+  return segment === '' ? undefined : segment;
+}
+
+/** A header's value: clients send UTF-8, Node reads Latin-1. */
+export function readUtf8(header: string): string {
+  return Buffer.from(header, 'latin1').toString();
 }
 
 /** The channel that a path segment names, percent-decoded once. @throws HubError `invalid-channel`. */

@@ -43,7 +43,7 @@ export class WebPage {
   #answerRoot(request: IncomingMessage, response: ServerResponse): boolean {
     const isHtmlWanted = request.headers.accept?.includes('text/html') ?? false;
     if (isHtmlWanted && this.#send('/index.html', response)) return true;
-    response.writeHead(301, { Location: `${this.#basePath}/health`, Vary: 'Accept' }).end();
+    response.writeHead(301, { Location: `${this.#basePath}/health`, Vary: 'Accept, Origin' }).end();
     return true;
   }
 
@@ -77,7 +77,7 @@ function readPageFile(path: string): PageFile {
       'Content-Security-Policy': "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
       'X-Content-Type-Options': 'nosniff',
       'Referrer-Policy': 'no-referrer',
-      Vary: 'Accept',
+      Vary: 'Accept, Origin',
     },
   };
 }
