@@ -30,3 +30,19 @@ export class CliError extends Error {
     this.exitCode = FAILURES.has(code) ? EXIT.failure : EXIT.usage;
   }
 }
+
+/** Codes of other modules for what they refuse before they begin; an answer of a hub has a status beside it. */
+const REFUSED_AT_THE_DOOR: ReadonlySet<unknown> = new Set([
+  'invalid-channel',
+  'invalid-header',
+  'invalid-option',
+  'invalid-url',
+]);
+
+/** The exit code that goes with anything thrown. */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CliError) return error.exitCode;
+  if (!(error instanceof Error) || !('code' in error)) return EXIT.failure;
+  const isAnswer = 'status' in error && error.status !== undefined;
+  return !isAnswer && REFUSED_AT_THE_DOOR.has(error.code) ? EXIT.usage : EXIT.failure;
+}

@@ -31,8 +31,14 @@ function isSkipped(line: string): boolean {
   return line === '' || line.startsWith('#');
 }
 
+const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
+/** Bytes, no control characters: what is beyond Latin-1 cannot be sent. */
+const VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
+
 /** Names in lower case, so that the same header written twice is one. */
 function toPair(line: string): readonly [name: string, value: string] {
   const colon = line.indexOf(':');
-  return [line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim()];
+  const [name, value] = [line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim()];
+  if (NAME.test(name) && VALUE.test(value)) return [name, value];
+  throw new CliError('bad-value', `Cannot send header ${quote(name)}: it is no HTTP header`);
 }

@@ -1,19 +1,20 @@
 #!/usr/bin/env node
-import { listenForShutdown } from '../runtime/index.js';
 import { processEnvironment, runCli } from './index.js';
+import { listenForStop } from './stop-signal.js';
 
 /** What a verb left open (a client that keeps its connection, a terminal as input) may not hold the process longer. */
 const LINGER_MS = 500;
 
-using shutdown = listenForShutdown();
+using stop = listenForStop();
 // `tidegate subscribe … | head -1`: a reader that went away is no error, but nothing is left to do.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+for (const output of [process.stdout, process.stderr])
+  output.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 process.exitCode = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
   env: processEnvironment(),
   cwd: process.cwd(),
-  signal: shutdown.signal,
+  signal: stop.signal,
 });
 setTimeout(() => process.exit(), LINGER_MS).unref();

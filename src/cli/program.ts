@@ -120,7 +120,7 @@ function toCliError(error: CommanderError, argv: readonly string[]): CliError {
     case 'commander.invalidArgument':
       return new CliError(
         'bad-value',
-        `Cannot use ${quote(quoted)}: ${error.message.replace(/^.*Allowed/, 'allowed')}`,
+        `Cannot use ${quote(quoted)}: ${error.message.replace(/^.*Allowed/, 'allowed').replace(/\.$/, '')}`,
       );
     case 'commander.missingArgument':
       return new CliError(

@@ -1,5 +1,5 @@
 import { loadSettings } from './config/index.js';
-import { CliError, EXIT } from './errors.js';
+import { EXIT, exitCodeOf } from './errors.js';
 import type { ExitCode } from './errors.js';
 import type { Io } from './io.js';
 import { parseCommandLine } from './program.js';
@@ -40,5 +40,5 @@ function report(error: unknown, io: Io, isDebug: boolean): ExitCode {
   const suffix = code === undefined ? '' : paint('dim', ` [${code}]`);
   io.stderr.write(`${paint('red', 'error')} ${printable(sentence)}${suffix}\n`);
   if (isDebug && error instanceof Error) io.stderr.write(`${error.stack}\n`);
-  return error instanceof CliError ? error.exitCode : EXIT.failure;
+  return exitCodeOf(error);
 }

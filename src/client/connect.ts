@@ -17,14 +17,17 @@ export interface ConnectOptions {
  */
 export async function connect(options: ConnectOptions): Promise<Response | undefined> {
   const { url, headers, lastEventId, signal } = options;
-  const response = await request(options.fetch, url, {
+  const init = {
     headers: {
       Accept: 'text/event-stream',
       ...headers,
       ...(lastEventId === '' ? {} : { 'Last-Event-ID': toHeaderValue(lastEventId) }),
     },
+    // Browsers let one of two equal requests wait for the other's cache entry.
+    cache: 'no-store',
     signal,
-  });
+  } as const;
+  const response = await request(options.fetch, url, init);
   if (response.status === 204) return undefined;
   if (response.status !== 200) throw await readRefusal(response, 'Cannot subscribe');
   const contentType = response.headers.get('content-type') ?? 'none';
@@ -51,6 +54,9 @@ export function toUnreachable(cause: unknown, what: string): ClientError {
   const beneath = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   const code: unknown = beneath instanceof Error && 'code' in beneath ? beneath.code : undefined;
   const reason = beneath instanceof Error && beneath.message !== '' ? beneath.message : String(code ?? beneath);
+  // The ports of the fetch standard's block list: no attempt was made, and none ever will be.
+  if (reason === 'bad port')
+    return new ClientError({ code: 'invalid-url', message: `${what}: fetch refuses this port`, retryable: false });
   return new ClientError({ code: 'unreachable', message: `${what}: ${reason}`, retryable: true, cause });
 }
 

@@ -18,6 +18,12 @@ export interface EventDelivery {
   readonly data: string;
 }
 
+/** The place to resume from moved on, and no event says so: publishers' own ids, or several channels. */
+export interface CursorDelivery {
+  readonly kind: 'cursor';
+  readonly cursor: string;
+}
+
 /** Events that this subscriber cannot get any more. */
 export interface GapDelivery {
   readonly kind: 'gap';
@@ -48,7 +54,16 @@ export interface StatusDelivery {
   readonly cause?: string;
   /** Milliseconds until the next attempt. */
   readonly delayMs?: number;
+  /** Ends the wait for the next attempt; only while reconnecting. */
+  readonly retryNow?: () => void;
 }
 
 /** Everything that a subscription yields. */
-export type Delivery = OpenDelivery | EventDelivery | GapDelivery | LiveDelivery | EndDelivery | StatusDelivery;
+export type Delivery =
+  | OpenDelivery
+  | EventDelivery
+  | CursorDelivery
+  | GapDelivery
+  | LiveDelivery
+  | EndDelivery
+  | StatusDelivery;

@@ -1,4 +1,5 @@
 export type {
+  CursorDelivery,
   Delivery,
   EndDelivery,
   EventDelivery,

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { answerWith, loseRequest, startFakeHub } from '../../test/support/fake-hub.js';
 import { createPublisher } from './index.js';
@@ -74,6 +75,14 @@ describe('createPublisher()', () => {
     const publisher = createPublisher({ url: hub.url });
     await expect(publisher.publish('c', { data: '' }, { signal: stop.signal })).rejects.toThrow('enough');
     await expect(publisher.publish('c', { data: '' }, { signal: stop.signal })).rejects.toThrow('enough');
+  });
+
+  it('leaves nothing on a signal that lives as long as the process', async () => {
+    await using hub = await startFakeHub();
+    const { signal } = new AbortController();
+    const publisher = createPublisher({ url: hub.url });
+    for (let count = 0; count < 3; count += 1) await publisher.publish('c', { data: '' }, { signal });
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('refuses a bad channel, and a bad header without repeating it', async () => {

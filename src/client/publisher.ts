@@ -1,4 +1,5 @@
 import { checkChannelName } from '../protocol/index.js';
+import { checkHeaders, checkUrl } from './address.js';
 import { toUnreachable } from './connect.js';
 import { ClientError } from './errors.js';
 import { readRefusal } from './refusal.js';
@@ -74,27 +75,6 @@ export function createPublisher(options: PublisherOptions): Publisher {
       return post(channel, { type: 'application/x-ndjson', text: lines.join('') }, signal);
     },
   };
-}
-
-/** `fetch` refuses credentials in a URL, and its error would repeat them. */
-function checkUrl(url: string): void {
-  if (!URL.canParse(url)) return;
-  const { username, password } = new URL(url);
-  if (username === '' && password === '') return;
-  const message = 'Cannot use the URL of the hub: credentials belong into a header';
-  throw new ClientError({ code: 'invalid-url', message, retryable: false });
-}
-
-/** Done once and here, because the error of `fetch` would repeat the value. */
-function checkHeaders(headers: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(headers)) {
-    try {
-      new Headers().append(name, value);
-    } catch {
-      const message = `Cannot send header ${JSON.stringify(name)}: it is no HTTP header`;
-      throw new ClientError({ code: 'invalid-header', message, retryable: false });
-    }
-  }
 }
 
 interface Body {

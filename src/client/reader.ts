@@ -96,6 +96,8 @@ function readControl({ type, data, lastEventId }: ParsedEvent, subscription: Sub
   switch (type) {
     case CONTROL.open:
       return { kind: 'open', channels: (JSON.parse(data) as OpenData).channels, cursor: lastEventId };
+    case CONTROL.cursor:
+      return { kind: 'cursor', cursor: lastEventId };
     case CONTROL.gap: {
       const gap = JSON.parse(data) as GapData;
       return { kind: 'gap', ...gap };
@@ -137,7 +139,7 @@ function toDelivery(event: ParsedEvent, { channels }: Subscription, isHub: boole
   };
 }
 
-/** A cut within a flush of several channels makes the hub send the flush again (PROTOCOL.md). */
+/** A cut within a flush of several channels makes the hub send the flush again (PROTOCOL.md, 3.5). */
 function isRepeat({ channel, id }: EventDelivery, { seen }: Subscription): boolean {
   const cursor = channel === undefined ? undefined : parseCursor(id);
   if (channel === undefined || cursor === undefined) return false;

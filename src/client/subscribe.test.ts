@@ -43,6 +43,7 @@ function stream(blocks: readonly string[], then: 'end' | 'cut' | 'stay' = 'end')
 }
 
 const busy: Script = (_request, response) => response.writeHead(503, { 'retry-after': '7' }).end();
+const busyWithout: Script = (_request, response) => response.writeHead(503).end();
 const gone: Script = (_request, response) => response.writeHead(204).end();
 
 function open(cursor = '~aaaaaaaa-0', heartbeatMs = 15_000, channels = ['a']): string {
@@ -182,6 +183,7 @@ describe('subscribe()', () => {
       state: 'reconnecting',
       cause: 'The server missed its heartbeats',
       delayMs: 0,
+      retryNow: expect.any(Function),
     });
   });
 
@@ -241,6 +243,67 @@ describe('subscribe()', () => {
     const socket = requests[0]?.socket;
     if (socket?.destroyed === false) await once(socket, 'close');
     expect(socket?.destroyed).toBe(true);
+  });
+
+  it('takes a healthy connection for a new beginning of the backoff, one that brought nothing not', async () => {
+    const nothing = stream([open()]);
+    const { url } = await serve(nothing, nothing, stream([open(), formatEvent({ data: '1' })]), nothing, gone);
+    const clock = fakeClock((delayMs) => delayMs < 9000);
+    const deliveries = await collect({ url, clock, random: () => 0.999 });
+    const delays = deliveries.flatMap((delivery) =>
+      delivery.kind === 'status' && delivery.state === 'reconnecting' ? [delivery.delayMs] : [],
+    );
+    expect(delays).toEqual([999, 1998, 999, 1998]);
+  });
+
+  it('takes a connection for healthy after 10 s, whatever it brought', async () => {
+    const nothing = stream([open()]);
+    const { url } = await serve(nothing, nothing, gone);
+    const deliveries = await collect({ url, clock: fakeClock((delayMs) => delayMs <= 10_000), random: () => 0.999 });
+    const delays = deliveries.map((delivery) => delivery.kind === 'status' && delivery.delayMs);
+    expect(delays.filter(Number)).toEqual([999, 999]);
+  });
+
+  it('keeps to the last `retry:` while nobody answers, and to no more than an hour', async () => {
+    const { url } = await serve(stream(['retry: 4200\n\n']), busyWithout, stream(['retry: 99999999999\n\n']), gone);
+    const clock = fakeClock((delayMs) => [4200, 3_600_000].includes(delayMs));
+    const delays = (await collect({ url, clock })).flatMap((delivery) =>
+      delivery.kind === 'status' && delivery.state === 'reconnecting' ? [delivery.delayMs] : [],
+    );
+    expect(delays).toEqual([4200, 4200, 3_600_000]);
+  });
+
+  it('tries again at once when told to', async () => {
+    const { url, requests } = await serve(stream(['retry: 5000\n\n', open()]), gone);
+    const clock = fakeClock(() => false);
+    for await (const delivery of subscribe({ url, channels: ['a'], clock })) {
+      if (delivery.kind === 'status') delivery.retryNow?.();
+    }
+    expect(requests).toHaveLength(2);
+  });
+
+  it('closes the connection of an answer that is no stream', async () => {
+    const { url, requests } = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/html' }).write('<p>');
+    });
+    await expect(collect({ url })).rejects.toMatchObject({ code: 'not-an-event-stream' });
+    const socket = requests[0]?.socket;
+    if (socket?.destroyed === false) await once(socket, 'close');
+    expect(socket?.destroyed).toBe(true);
+  });
+
+  it.each([
+    ['credentials in the URL', { url: 'http://me:hunter2@127.0.0.1:9' }, 'invalid-url'],
+    [
+      'a header that cannot be sent',
+      { url: 'http://127.0.0.1:9', headers: { token: 'hunter2\u2603' } },
+      'invalid-header',
+    ],
+    ['a port that fetch never connects to', { url: 'http://127.0.0.1:1/hunter2' }, 'invalid-url'],
+  ])('throws at once on %s, and repeats no secret', async (_name, options, code) => {
+    const error: unknown = await collect(options).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ name: 'ClientError', code, retryable: false });
+    expect(String(error)).not.toContain('hunter2');
   });
 
   it('refuses to subscribe to nothing, or to a name that is none', async () => {

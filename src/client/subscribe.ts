@@ -1,6 +1,7 @@
 import { createBackoff, sleep, systemClock } from '../base/index.js';
 import type { Backoff, Clock } from '../base/index.js';
 import { checkChannelName } from '../protocol/index.js';
+import { checkHeaders, checkUrl } from './address.js';
 import { connect, toUnreachable } from './connect.js';
 import type { Delivery } from './delivery.js';
 import { ClientError } from './errors.js';
@@ -39,8 +40,12 @@ const SILENT_HEARTBEATS_MAX = 3;
  * resumes where it was, drops repeats, and says when events were lost (`gap`). Nothing is read
  * from the network until it is asked for, so a slow loop slows the hub's side, not this memory.
  *
+ * Node's own `fetch` also ends a body that is silent for 300 s. A hub's heartbeats keep that away; a server
+ * that has none is connected to again then, which loses nothing where its events have ids.
+ *
  * The iteration ends when every channel has ended, the server says 204, or `signal` aborts.
- * @throws ClientError the server refuses for good, or (`no-channels`) none was asked for.
+ * @throws ClientError the server refuses for good; `no-channels`: none was asked for; `invalid-url`: it holds
+ * credentials, or a port that `fetch` never connects to; `invalid-header`: one cannot be sent.
  * @throws ProtocolError `invalid-channel`.
  */
 export async function* subscribe(options: SubscribeOptions): AsyncGenerator<Delivery, void, undefined> {
@@ -48,6 +53,8 @@ export async function* subscribe(options: SubscribeOptions): AsyncGenerator<Deli
   if (channels.length === 0)
     throw new ClientError({ code: 'no-channels', message: 'Cannot subscribe to no channel', retryable: false });
   for (const channel of channels) checkChannelName(channel);
+  checkUrl(options.url);
+  checkHeaders(options.headers ?? {});
   const subscription: Subscription = {
     channels,
     resumeId: options.lastEventId ?? '',
@@ -64,8 +71,24 @@ export async function* subscribe(options: SubscribeOptions): AsyncGenerator<Deli
     serverDelayMs = connection.retryMs ?? serverDelayMs;
     const askedMs = Math.min(Math.max(loss.retryAfterMs ?? 0, serverDelayMs), SERVER_DELAY_MS_MAX);
     const delayMs = Math.max(backoff.nextMs(), askedMs);
-    yield { kind: 'status', state: 'reconnecting', cause: loss.message, delayMs };
-    await sleep(delayMs, signal, clock);
+    yield* pause({ cause: loss.message, delayMs }, signal, clock);
+  }
+}
+
+/** Says that it waits, and does. */
+async function* pause(
+  { cause, delayMs }: { readonly cause: string; readonly delayMs: number },
+  signal: AbortSignal,
+  clock: Clock,
+): AsyncGenerator<Delivery, void, undefined> {
+  const wait = new AbortController();
+  const retryNow = (): void => wait.abort();
+  signal.addEventListener('abort', retryNow);
+  try {
+    yield { kind: 'status', state: 'reconnecting', cause, delayMs, retryNow };
+    if (!signal.aborted) await sleep(delayMs, wait.signal, clock);
+  } finally {
+    signal.removeEventListener('abort', retryNow);
   }
 }
 

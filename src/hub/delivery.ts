@@ -4,8 +4,11 @@ import type { DeliveryCounters, Subscriber } from './subscriber.js';
 
 interface DeliveryOptions {
   readonly counters: DeliveryCounters;
-  /** Called after each round: what was waiting for it may be given up now. */
-  readonly onFlushed: () => void;
+  /**
+   * Called after each round: what was waiting for it may be given up now. `waitedMs` is from the first publish
+   * of the round until its last write; undefined where nothing new was published.
+   */
+  readonly onFlushed: (waitedMs: number | undefined) => void;
 }
 
 /** A round shorter than this is followed by the next as soon as there is something to send. */
@@ -21,11 +24,13 @@ const REST_MS_MAX = 20;
  */
 export class Delivery {
   readonly #counters: DeliveryCounters;
-  readonly #onFlushed: () => void;
+  readonly #onFlushed: DeliveryOptions['onFlushed'];
   #changedFeeds = new Set<Feed>();
   #turns = new Set<Subscriber>();
   #isScheduled = false;
   #restUntilMs = 0;
+  /** When the first event of the next round was published. */
+  #changedAtMs: number | undefined;
 
   constructor({ counters, onFlushed }: DeliveryOptions) {
     this.#counters = counters;
@@ -38,7 +43,9 @@ export class Delivery {
       feed.forgetSlices();
       this.#changedFeeds.add(feed);
     }
-    if (channel.feeds.size > 0) this.#schedule();
+    if (channel.feeds.size === 0) return;
+    this.#changedAtMs ??= performance.now();
+    this.#schedule();
   }
 
   /** One subscriber alone is behind: it was full, or its backfill goes on. */
@@ -71,8 +78,10 @@ export class Delivery {
     // Who comes later reads anew: slices that wait for the next event hold memory that history has given up.
     for (const feed of feeds) feed.forgetSlices();
     for (const { feed } of turns) feed.forgetSlices();
-    this.#onFlushed();
     const endedMs = performance.now();
+    const waitedMs = this.#changedAtMs === undefined ? undefined : endedMs - this.#changedAtMs;
+    this.#changedAtMs = undefined;
+    this.#onFlushed(waitedMs);
     this.#restUntilMs = endedMs + Math.min(endedMs - startedMs, REST_MS_MAX);
   }
 }

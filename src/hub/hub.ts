@@ -95,6 +95,8 @@ export class HubCore {
   readonly counters: HubCounters = createCounters();
   readonly subscribers = new Set<Subscriber>();
   readonly bodies: BodyShare;
+  /** Hears of each round how long its first event waited for its last write, in milliseconds. */
+  onFlushed: ((waitedMs: number) => void) | undefined;
   readonly #feeds: FeedRegistry;
   readonly #delivery: Delivery;
   readonly #touched = new Set<Channel>();
@@ -114,7 +116,7 @@ export class HubCore {
     });
     this.bodies = new BodyShare(this.settings.limits.bodiesBytes);
     this.#feeds = new FeedRegistry(this.store);
-    this.#delivery = new Delivery({ counters: this.counters, onFlushed: () => this.#trimTouched() });
+    this.#delivery = new Delivery({ counters: this.counters, onFlushed: (waitedMs) => this.#flushed(waitedMs) });
     this.#context = {
       counters: this.counters,
       nowMs: () => this.settings.clock.now(),
@@ -248,7 +250,8 @@ export class HubCore {
     this.#delivery.channelChanged(channel);
   }
 
-  #trimTouched(): void {
+  #flushed(waitedMs: number | undefined): void {
+    if (waitedMs !== undefined) this.onFlushed?.(waitedMs);
     for (const channel of this.#touched) {
       channel.isAwaitingFlush = false;
       this.store.trim(channel);

@@ -1,4 +1,6 @@
-import { Counter, Gauge, Registry } from 'prom-client';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 import type { HubErrorCode } from './errors.js';
 import type { HubCore } from './hub.js';
@@ -27,6 +29,8 @@ export function createCounters(): HubCounters {
   };
 }
 
+const LAG_RESOLUTION_MS = 10;
+
 /** A metric without its prefix, and what it means. */
 interface Meaning {
   readonly name: string;
@@ -54,7 +58,52 @@ export function createMetrics(hub: HubCore): Registry {
   addLabelledCounter(registry, gaps, () => counters.gaps);
   const refusals = { name: 'refusals_total', help: 'Requests refused', label: 'code' };
   addLabelledCounter(registry, refusals, () => counters.refusals);
+  addEventLoopLag(registry);
+  addFlushLatency(registry, hub);
+  addLimits(registry, hub);
   return registry;
+}
+
+/** Since the last look: what is slow now shall not hide behind a calm past. */
+function addEventLoopLag(registry: Registry): void {
+  const delay = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  delay.enable();
+  const help = 'How late the event loop was at worst in 99 of 100 looks, since the metrics were read last';
+  addGauge(registry, { name: 'event_loop_lag_p99_seconds', help }, () => {
+    const seconds = Math.max(0, delay.percentile(99) / 1e9 - LAG_RESOLUTION_MS / 1000);
+    delay.reset();
+    return seconds;
+  });
+}
+
+function addFlushLatency(registry: Registry, hub: HubCore): void {
+  const histogram = new Histogram({
+    name: 'tidegate_publish_to_flush_seconds',
+    help: 'From the first publish of a round until it was written to the last subscriber',
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+    registers: [],
+  });
+  registry.registerMetric(histogram);
+  hub.onFlushed = (waitedMs) => histogram.observe(waitedMs / 1000);
+}
+
+/** So that an alert can compare what there is with what may be. */
+function addLimits(registry: Registry, hub: HubCore): void {
+  const { limits, history } = hub.settings;
+  const bounds = {
+    ...limits,
+    historyEvents: history.events,
+    historyBytes: history.bytes,
+    historyTotalBytes: history.totalBytes,
+  };
+  const gauge = new Gauge({
+    name: 'tidegate_limit',
+    help: 'What the hub takes before it refuses or forgets',
+    labelNames: ['limit'],
+    registers: [],
+  });
+  for (const [limit, value] of Object.entries(bounds)) gauge.set({ limit }, value);
+  registry.registerMetric(gauge);
 }
 
 function addGauge(registry: Registry, { name, help }: Meaning, read: () => number): void {

@@ -48,6 +48,30 @@ describe('createFileCheckpointStore()', () => {
     await expect(store.load()).rejects.toMatchObject({ code: 'checkpoint-unreadable' });
   });
 
+  it('lock() keeps a second pipeline away until it is released', async () => {
+    await using folder = await createTemporaryFolder();
+    const path = join(folder.path, 'new', 'p.json');
+    const [one, two] = [1, 2].map(() => createFileCheckpointStore({ path, pipeline: 'p' }));
+    const lock = await one?.lock?.();
+    await expect(two?.lock?.()).rejects.toMatchObject({
+      code: 'checkpoint-locked',
+      message: `Cannot use checkpoint ${path}: process ${process.pid} holds ${join(folder.path, 'new', '.p.json.lock')}`,
+    });
+    await lock?.[Symbol.asyncDispose]();
+    await (await two?.lock?.())?.[Symbol.asyncDispose]();
+    expect(await readdir(join(folder.path, 'new'))).toEqual([]);
+  });
+
+  it('lock() says in one sentence that the folder cannot be written', async () => {
+    await using folder = await createTemporaryFolder();
+    await writeFile(join(folder.path, 'file'), '');
+    const path = join(folder.path, 'file', 'p.json');
+    await expect(createFileCheckpointStore({ path, pipeline: 'p' }).lock?.()).rejects.toMatchObject({
+      code: 'checkpoint-unwritable',
+      message: expect.stringMatching(/^Cannot write checkpoint .*p\.json: (ENOTDIR|EEXIST)/),
+    });
+  });
+
   it('load() removes what a crash in save() left, and nothing else', async () => {
     await using folder = await createTemporaryFolder();
     await writeFile(join(folder.path, '.p.json.123-4.tmp'), 'half');

@@ -1,7 +1,8 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { removeTemporaryFiles, writeFileAtomic } from '../runtime/index.js';
 import { IngestError, messageOf } from './errors.js';
+import { lockFile } from './file-lock.js';
 import type { GapRecord } from './source.js';
 
 /** Where a pipeline goes on after a restart. */
@@ -18,6 +19,12 @@ export interface Checkpoint {
 
 /** Keeps one pipeline's checkpoint. After a crash in `save`, `load` gives the old one or the new one. */
 export interface CheckpointStore {
+  /**
+   * Keeps every other pipeline away from this checkpoint until disposed: two that save to one place would each
+   * resume where the other was. A store without it leaves that to its user.
+   * @throws IngestError `checkpoint-locked`, `checkpoint-unwritable`.
+   */
+  lock?(): Promise<AsyncDisposable | undefined>;
   /**
    * Undefined where none was ever saved.
    * @throws IngestError `checkpoint-unreadable`, `checkpoint-foreign`: never silently start over.
@@ -39,6 +46,7 @@ const VERSION = 1;
 /** A checkpoint in a JSON file of its own, replaced atomically. */
 export function createFileCheckpointStore({ path, pipeline }: FileCheckpointStoreOptions): CheckpointStore {
   return {
+    lock: () => lock(path),
     async load() {
       await removeTemporaryFiles(path);
       const text = await readIfThere(path);
@@ -50,6 +58,21 @@ export function createFileCheckpointStore({ path, pipeline }: FileCheckpointStor
       await writeFileAtomic(path, `${text}\n`);
     },
   };
+}
+
+async function lock(path: string): Promise<AsyncDisposable> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    return await lockFile({
+      path: join(dirname(path), `.${basename(path)}.lock`),
+      refusal: `Cannot use checkpoint ${path}`,
+      code: 'checkpoint-locked',
+    });
+  } catch (error) {
+    if (error instanceof IngestError) throw error;
+    const message = `Cannot write checkpoint ${path}: ${messageOf(error)}`;
+    throw new IngestError('checkpoint-unwritable', message, { cause: error });
+  }
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

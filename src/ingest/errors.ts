@@ -10,8 +10,14 @@ export type IngestErrorCode =
   | 'checkpoint-unreadable'
   /** The checkpoint belongs to another pipeline or to a newer Tidegate. */
   | 'checkpoint-foreign'
+  /** Another live process uses the same checkpoint. */
+  | 'checkpoint-locked'
+  /** The checkpoint's folder cannot be made or written to. */
+  | 'checkpoint-unwritable'
   /** Another live process writes to the same archive. */
   | 'archive-locked'
+  /** The archive's folder cannot be made or written to. */
+  | 'archive-unwritable'
   /** A part failed in a way that nobody foresaw. */
   | 'internal';
 

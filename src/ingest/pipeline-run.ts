@@ -79,6 +79,7 @@ export class PipelineRun {
   /** @throws IngestError the run failed; the sinks are closed and the checkpoint is saved then, too. */
   async run(signal: AbortSignal): Promise<'ended' | 'stopped'> {
     if (this.#parts !== undefined) throw new IngestError('internal', 'Cannot run a pipeline twice');
+    await using _lock = await this.#options.checkpoint.lock?.();
     const loaded = await this.#options.checkpoint.load();
     const parts = this.#createParts(loaded);
     this.#parts = parts;

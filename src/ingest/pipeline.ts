@@ -86,7 +86,8 @@ async function outcomeOf(run: PipelineRun, signal: AbortSignal): Promise<Pipelin
 }
 
 function report(outcome: PipelineOutcome, logger: Logger): PipelineOutcome {
-  if (outcome.kind === 'failed') logger.error(outcome, 'Pipeline failed');
+  // Not as it is: a logger's own `message` is the sentence.
+  if (outcome.kind === 'failed') logger.error({ code: outcome.code, error: outcome.message }, 'Pipeline failed');
   else logger.info(outcome, 'Pipeline finished');
   return outcome;
 }

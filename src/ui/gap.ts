@@ -1,5 +1,3 @@
-import { textOr } from './json.js';
-
 /** What a `tidegate.gap` says; its reason may be one that this page does not know yet. */
 export interface Gap {
   readonly reason: string;
@@ -13,14 +11,6 @@ const REASONS: Readonly<Record<string, string>> = {
   'too-slow': 'this page did not read fast enough',
   'unknown-id': 'the hub does not know the id that was resumed from',
 };
-
-export function readGap(fields: Readonly<Record<string, unknown>>): Gap {
-  return {
-    reason: textOr(fields['reason'], 'unknown'),
-    requested: textOr(fields['requested'], ''),
-    resumedAt: textOr(fields['resumedAt'], ''),
-  };
-}
 
 /** The gap as a sentence for people. */
 export function describeGap({ reason, requested, resumedAt }: Gap): string {

@@ -2,7 +2,6 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createBackoff } from '../base/index.js';
 import type { Clock } from '../base/index.js';
 import { CONTROL, formatEvent } from '../protocol/index.js';
 import { openLiveChannel } from './live-channel.js';
@@ -31,7 +30,7 @@ async function serve(...answers: readonly Answer[]): Promise<string> {
     server.closeAllConnections();
     server.close();
   });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/subscribe/demo`;
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 }
 
 interface Watched {
@@ -46,7 +45,9 @@ function watch(url: string, clock?: Clock): Watched {
   const seen: string[] = [];
   const channel = openLiveChannel({
     url,
-    backoff: createBackoff({ random: () => 0 }),
+    channel: 'demo',
+    last: 50,
+    random: () => 0,
     ...(clock === undefined ? {} : { clock }),
     onState: (state) => states.push(state),
     onEvent: ({ type, data }, isBackfill) => seen.push(`${isBackfill ? '*' : ''}${type} ${data}`),
@@ -111,14 +112,15 @@ describe('openLiveChannel()', () => {
           formatEvent({ id: 'theirs-é', data: 'b' }),
         ),
       ),
-      noted(stream(open('~abcdefgh-2'), formatEvent({ data: 'b' }), isLive('~abcdefgh-2'))),
+      noted(stream(open('~abcdefgh-2'), formatEvent({ id: 'theirs-é', data: 'b' }))),
     );
     const watched = watch(url);
     await until(() => expect(watched.seen).toEqual(['message a', 'message b', '*message b']));
     expect(asked).toEqual([undefined, '~abcdefgh-2']);
     await until(() =>
-      expect(phasesOf(watched)).toEqual(['connecting', 'backfill', 'live', 'reconnecting', 'backfill', 'live']),
+      expect(phasesOf(watched)).toEqual(['connecting', 'backfill', 'live', 'reconnecting', 'backfill']),
     );
+    expect(watched.channel.cursor).toBe('~abcdefgh-2');
   });
 
   it('tells of a gap', async () => {
@@ -136,19 +138,19 @@ describe('openLiveChannel()', () => {
 
   it('stops for good at tidegate.end, at 204 and at a 4xx', async () => {
     const ended = watch(
-      await serve(streamAndEnd(open('~abcdefgh-1'), formatEvent({ event: CONTROL.end, data: '{}' }))),
+      await serve(streamAndEnd(open('~abcdefgh-1'), formatEvent({ event: CONTROL.end, data: '{"channel":"demo"}' }))),
     );
     const gone = watch(await serve((_, response) => response.writeHead(204).end()));
     const refused = watch(
       await serve((_, response) => {
         response.writeHead(403, { 'Content-Type': 'application/problem+json' });
-        response.end('{"code": "forbidden", "detail": "Cannot subscribe"}');
+        response.end('{"code": "forbidden", "detail": "not yours"}');
       }),
     );
     await until(() => expect(phasesOf(ended).at(-1)).toBe('ended'));
     await until(() => expect(phasesOf(gone)).toEqual(['connecting', 'ended']));
     await until(() =>
-      expect(refused.states.at(-1)).toEqual({ phase: 'refused', reason: 'Cannot subscribe (forbidden)' }),
+      expect(refused.states.at(-1)).toEqual({ phase: 'refused', reason: 'Cannot subscribe: not yours (forbidden)' }),
     );
   });
 
@@ -186,7 +188,7 @@ describe('openLiveChannel()', () => {
     time.advance(5000);
     expect(phasesOf(watched)).toEqual(['connecting', 'backfill']);
     time.advance(5000);
-    await until(() => expect(watched.states.at(-1)?.reason).toBe('Nothing was heard for too long'));
+    await until(() => expect(watched.states.at(-1)?.reason).toBe('The server missed its heartbeats'));
     time.advance(0);
     await until(() => expect(phasesOf(watched).at(-1)).toBe('live'));
   });

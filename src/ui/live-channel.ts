@@ -1,11 +1,8 @@
-import { createBackoff, sleep, systemClock } from '../base/index.js';
-import type { Backoff, Clock } from '../base/index.js';
-import { CONTROL, createEventParser, isControlType, isCursorLike, ProtocolError } from '../protocol/index.js';
-import type { EventParser, ParsedEvent } from '../protocol/index.js';
-import { readGap } from './gap.js';
-import type { Gap } from './gap.js';
-import { isRecord, numberOrZero, readJson, textOr } from './json.js';
-import { readProblem } from './problem.js';
+import { systemClock } from '../base/index.js';
+import type { Clock } from '../base/index.js';
+import { ClientError, subscribe } from '../client/index.js';
+import type { Delivery, EventDelivery, GapDelivery, StatusDelivery } from '../client/index.js';
+import { isCursorLike } from '../protocol/index.js';
 
 /** Where a subscription stands; `ended` and `refused` are final. */
 export type LivePhase = 'connecting' | 'backfill' | 'live' | 'reconnecting' | 'ended' | 'refused';
@@ -19,14 +16,17 @@ export interface LiveState {
 }
 
 export interface LiveChannelOptions {
-  /** The subscribe route with its query. */
+  /** The hub's base URL. */
   readonly url: string;
+  readonly channel: string;
+  /** Events of the history to begin with. */
+  readonly last: number;
   readonly onState: (state: LiveState) => void;
-  readonly onEvent: (event: ParsedEvent, isBackfill: boolean) => void;
-  readonly onGap: (gap: Gap) => void;
+  readonly onEvent: (event: EventDelivery, isBackfill: boolean) => void;
+  readonly onGap: (gap: GapDelivery) => void;
   readonly clock?: Clock;
-  /** Delays between attempts (default: full jitter from 1 s to 30 s). */
-  readonly backoff?: Backoff;
+  /** A number in [0, 1), for the jitter of reconnects. */
+  readonly random?: () => number;
 }
 
 export interface LiveChannel {
@@ -38,175 +38,87 @@ export interface LiveChannel {
   close(): void;
 }
 
-/** How one connection came to its end. */
-type Verdict = { readonly kind: 'cut' | 'refused'; readonly reason: string } | { readonly kind: 'ended' };
-
-/** A stream that lasted so long, or brought an event, was healthy: the next failure counts as the first. */
-const HEALTHY_MS = 10_000;
-/** A `retry:` on the wire has no bound; a page that somebody looks at does not wait longer. */
-const RETRY_MS_MAX = 600_000;
-/** Silence of so many heartbeats means that the connection is dead, though nobody said so. */
-const HEARTBEATS_MISSED_MAX = 3;
-
 /**
- * Reads a channel over `fetch`, for ever: reconnects with Last-Event-ID on anything but a deliberate end.
- * Not EventSource, because that shows only the event types it was told of beforehand.
+ * Follows a channel for as long as it lasts, and says where the subscription stands. On the client, not on
+ * EventSource, because that shows only the event types it was told of beforehand.
  */
 export function openLiveChannel(options: LiveChannelOptions): LiveChannel {
-  const reader = new ChannelReader(options);
-  void reader.run();
-  return reader;
+  const follower = new ChannelFollower(options);
+  void follower.run();
+  return follower;
 }
 
-class ChannelReader implements LiveChannel {
+class ChannelFollower implements LiveChannel {
   readonly #options: LiveChannelOptions;
   readonly #clock: Clock;
-  readonly #backoff: Backoff;
   readonly #closing = new AbortController();
-  #waiting = new AbortController();
   #phase: LivePhase = 'connecting';
-  #cursor = '';
-  #retryMs = 0;
-  /** Bytes arrived at this time; what the idle timer looks at. */
-  #heardAtMs = 0;
-  #heartbeatMs = 0;
-  #verdict: Verdict | undefined;
+  #retryNow: (() => void) | undefined;
+  cursor = '';
 
   constructor(options: LiveChannelOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#backoff = options.backoff ?? createBackoff();
-  }
-
-  get cursor(): string {
-    return this.#cursor;
   }
 
   reconnectNow(): void {
-    this.#waiting.abort();
+    this.#retryNow?.();
   }
 
   close(): void {
     this.#closing.abort();
-    this.#waiting.abort();
   }
 
+  /** Never rejects. */
   async run(): Promise<void> {
+    const { url, channel, last, random } = this.#options;
+    const { signal } = this.#closing;
+    const jitter = random === undefined ? {} : { random };
     this.#enter('connecting');
-    while (!this.#closing.signal.aborted) {
-      const verdict = await this.#connect();
-      if (this.#closing.signal.aborted) return;
-      if (verdict.kind !== 'cut') return this.#enter(verdict.kind, verdict.kind === 'refused' ? verdict.reason : '');
-      await this.#wait(verdict.reason);
-    }
-  }
-
-  async #wait(reason: string): Promise<void> {
-    const delayMs = Math.max(this.#backoff.nextMs(), Math.min(this.#retryMs, RETRY_MS_MAX));
-    this.#waiting = new AbortController();
-    this.#enter('reconnecting', reason, this.#clock.now() + delayMs);
-    await sleep(delayMs, this.#waiting.signal, this.#clock);
-  }
-
-  /** One connection from its request to its end; never rejects. */
-  async #connect(): Promise<Verdict> {
-    const connection = new AbortController();
-    const abort = (): void => connection.abort();
-    this.#closing.signal.addEventListener('abort', abort);
-    const startedAtMs = this.#clock.now();
-    this.#verdict = undefined;
     try {
-      const response = await fetch(this.#options.url, {
-        headers: this.#requestHeaders(),
-        cache: 'no-store',
-        signal: connection.signal,
-      });
-      return (await verdictOf(response)) ?? (await this.#read(response, abort));
+      for await (const delivery of subscribe({
+        url,
+        channels: [channel],
+        last,
+        signal,
+        clock: this.#clock,
+        ...jitter,
+      })) {
+        if (signal.aborted) return;
+        this.#take(delivery);
+      }
+      if (!signal.aborted) this.#enter('ended');
     } catch (error) {
-      return this.#verdict ?? { kind: 'cut', reason: reasonOf(error) };
-    } finally {
-      this.#closing.signal.removeEventListener('abort', abort);
-      connection.abort();
-      if (this.#clock.now() - startedAtMs >= HEALTHY_MS) this.#backoff.reset();
+      if (!signal.aborted) this.#enter('refused', reasonOf(error));
     }
   }
 
-  #requestHeaders(): Record<string, string> {
-    const headers: Record<string, string> = { Accept: 'text/event-stream' };
-    if (this.#cursor !== '') headers['Last-Event-ID'] = this.#cursor;
-    return headers;
-  }
-
-  async #read(response: Response, abort: () => void): Promise<Verdict> {
-    const parser = this.#createParser();
-    const reader = response.body?.getReader();
-    if (reader === undefined) return { kind: 'cut', reason: 'The answer has no body' };
-    this.#heardAtMs = this.#clock.now();
-    this.#heartbeatMs = 0;
-    const stopWatching = this.#watchIdle(abort);
-    try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return this.#verdict ?? { kind: 'cut', reason: 'The hub closed the connection' };
-        this.#heardAtMs = this.#clock.now();
-        parser.push(value);
-        if (this.#verdict !== undefined) return this.#verdict;
-      }
-    } finally {
-      stopWatching();
-    }
-  }
-
-  #createParser(): EventParser {
-    return createEventParser({
-      onRetry: (retryMs) => (this.#retryMs = retryMs),
-      onEvent: (event) => {
-        if (this.#closing.signal.aborted || this.#verdict !== undefined) return;
-        // A publisher's own id may repeat; the hub follows it with a cursor, the one safe place to resume from.
-        if (isCursorLike(event.lastEventId)) this.#cursor = event.lastEventId;
-        if (isControlType(event.type)) return this.#obey(event);
-        this.#backoff.reset();
-        this.#options.onEvent(event, this.#phase !== 'live');
-      },
-    });
-  }
-
-  #obey({ type, data }: ParsedEvent): void {
-    const value = readJson(data);
-    const fields = isRecord(value) ? value : {};
-    switch (type) {
-      case CONTROL.open:
-        this.#heartbeatMs = numberOrZero(fields['heartbeatMs']);
+  #take(delivery: Delivery): void {
+    switch (delivery.kind) {
+      case 'status':
+        return this.#takeStatus(delivery);
+      case 'open':
+        this.cursor = delivery.cursor;
         return this.#enter('backfill');
-      case CONTROL.live:
+      case 'live':
         return this.#enter('live');
-      case CONTROL.gap:
-        return this.#options.onGap(readGap(fields));
-      case CONTROL.end:
-        this.#verdict = { kind: 'ended' };
+      case 'cursor':
+        this.cursor = delivery.cursor;
         return;
-      case CONTROL.error:
-        this.#verdict = {
-          kind: fields['retryable'] === true ? 'cut' : 'refused',
-          reason: `${textOr(fields['message'], 'The hub refused')} (${textOr(fields['code'], 'no code')})`,
-        };
+      case 'gap':
+        return this.#options.onGap(delivery);
+      case 'event':
+        if (isCursorLike(delivery.id)) this.cursor = delivery.id;
+        return this.#options.onEvent(delivery, this.#phase !== 'live');
+      case 'end':
+        // The iteration ends with it.
         return;
     }
   }
 
-  /** One timer per connection, set again after it rings: not one per chunk of bytes. */
-  #watchIdle(abort: () => void): () => void {
-    let cancel: () => void;
-    const look = (): void => {
-      const allowedMs = this.#heartbeatMs * HEARTBEATS_MISSED_MAX;
-      if (allowedMs > 0 && this.#clock.now() - this.#heardAtMs > allowedMs) {
-        this.#verdict = { kind: 'cut', reason: 'Nothing was heard for too long' };
-        return abort();
-      }
-      cancel = this.#clock.after(this.#heartbeatMs > 0 ? this.#heartbeatMs : HEALTHY_MS, look);
-    };
-    cancel = this.#clock.after(HEALTHY_MS, look);
-    return () => cancel();
+  #takeStatus({ state, cause = '', delayMs = 0, retryNow }: StatusDelivery): void {
+    this.#retryNow = retryNow;
+    if (state === 'reconnecting') this.#enter('reconnecting', cause, this.#clock.now() + delayMs);
   }
 
   #enter(phase: LivePhase, reason = '', retryAtMs?: number): void {
@@ -215,20 +127,7 @@ class ChannelReader implements LiveChannel {
   }
 }
 
-/** What an answer's head alone decides; undefined where it is a stream to read. */
-async function verdictOf(response: Response): Promise<Verdict | undefined> {
-  if (response.status === 204) return { kind: 'ended' };
-  if (response.status !== 200) {
-    const { code, detail } = await readProblem(response);
-    const canHeal = response.status >= 500 || response.status === 408 || response.status === 429;
-    return { kind: canHeal ? 'cut' : 'refused', reason: `${detail} (${code})` };
-  }
-  const type = response.headers.get('Content-Type') ?? '';
-  return type.startsWith('text/event-stream')
-    ? undefined
-    : { kind: 'refused', reason: `The answer is ${type === '' ? 'of no type' : type}, not an event stream` };
-}
-
 function reasonOf(error: unknown): string {
-  return error instanceof ProtocolError ? error.message : 'The hub does not answer';
+  if (error instanceof ClientError) return `${error.message} (${error.code})`;
+  return error instanceof Error ? error.message : String(error);
 }

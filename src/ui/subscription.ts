@@ -50,7 +50,9 @@ export function showChannel(name: string): void {
   state.ratePerSecond.value = 0;
   state.rows.value = [];
   current = openLiveChannel({
-    url: new URL(`subscribe/${encodeURIComponent(name)}?last=${BACKFILL_EVENTS}`, state.hubUrl).href,
+    url: state.hubUrl,
+    channel: name,
+    last: BACKFILL_EVENTS,
     onState: enter,
     onEvent: (event, isBackfill) => {
       const atMs = Date.now();
@@ -62,7 +64,7 @@ export function showChannel(name: string): void {
         key: (nextKey += 1),
         atMs,
         type: event.type,
-        id: event.lastEventId,
+        id: event.id,
         data: event.data,
         isBackfill,
       });

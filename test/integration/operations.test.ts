@@ -58,6 +58,18 @@ test('health, readiness, metrics and the description of the API', async () => {
   );
 });
 
+test('/metrics tells how long events wait, how late the loop is, and what the limits are', async () => {
+  await using hub = await HubServer.start({ limits: { connections: 7 } });
+  await using client = await (await hub.subscribe('a')).event('tidegate.live');
+  await hub.publish('a', 'x');
+  await client.until(({ data }) => data.length === 1);
+  const text = String((await hub.get('/metrics')).body['text']);
+  expect(text).toContain('tidegate_publish_to_flush_seconds_count 1');
+  expect(Number(/^tidegate_publish_to_flush_seconds_sum (\S+)$/m.exec(text)?.[1])).toBeGreaterThan(0);
+  expect(Number(/^tidegate_event_loop_lag_p99_seconds (\S+)$/m.exec(text)?.[1])).toBeGreaterThanOrEqual(0);
+  expect(text).toContain('tidegate_limit{limit="connections"} 7');
+});
+
 test('/ sends who takes no HTML to /health', async () => {
   await using hub = await HubServer.start();
   const { status, headers } = await hub.get('/', { Accept: '*/*' });

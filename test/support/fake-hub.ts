@@ -29,7 +29,7 @@ export interface FakeHubOptions {
   readonly bodyBytesMax?: number;
 }
 
-/** What PROTOCOL.md says of `POST /publish/{channel}`, as far as a publisher can tell. */
+/** What PROTOCOL.md, 6 says of `POST /publish/{channel}`, as far as a publisher can tell. */
 export async function startFakeHub(options: FakeHubOptions = {}): Promise<FakeHub> {
   const events: FakeEvent[] = [];
   const requests: FakeHub['requests'] = [];

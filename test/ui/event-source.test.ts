@@ -57,8 +57,12 @@ class BrowserClient {
   }
 
   async until(isTrue: (heard: readonly Heard[]) => boolean): Promise<readonly Heard[]> {
-    await expect.poll(async () => isTrue(await this.heard()), { timeout: 10_000, interval: 20 }).toBe(true);
-    return this.heard();
+    for (const deadlineMs = Date.now() + 10_000; ;) {
+      const heard = await this.heard();
+      if (isTrue(heard)) return heard;
+      if (Date.now() > deadlineMs) throw new Error(`Waited in vain; so far: ${JSON.stringify(heard.slice(-10))}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 }
 

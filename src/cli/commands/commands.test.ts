@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -240,6 +240,35 @@ describe('tidegate record, replay', () => {
     server.close();
   });
 
+  it('sends credentials as they are, and none of the headers to where it is redirected', async () => {
+    const seen: (readonly unknown[])[] = [];
+    const { server: target, url } = await serveBody(Buffer.from('data: 1\n\n'));
+    target.on('request', ({ headers }: IncomingMessage) => seen.push([headers.authorization, headers['x-token']]));
+    const first = createServer(({ headers }, response) => {
+      seen.push([headers.authorization, headers['x-token'], headers['user-agent']?.startsWith('tidegate/')]);
+      response.writeHead(302, { location: url }).end();
+    }).listen(0, '127.0.0.1');
+    await once(first, 'listening');
+    const address = `127.0.0.1:${(first.address() as AddressInfo).port}`;
+    const { code, err } = await run(['record', `http://me:100%@${address}/`, 'x.jsonl', '-H', 'X-Token: hunter2']);
+    expect([code, err]).toEqual([0, 'recorded 1 events, 9 B, to x.jsonl\n']);
+    expect(seen).toEqual([
+      [`Basic ${Buffer.from('me:100%').toString('base64')}`, 'hunter2', true],
+      [undefined, undefined],
+    ]);
+    for (const server of [first, target]) server.close();
+  });
+
+  it('says so where --seconds pass without an answer', async () => {
+    const server = createServer(() => {}).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const { code, err } = await run(['record', url, 'x.jsonl', '--seconds', '1']);
+    expect([code, err]).toEqual([1, `error Cannot record ${url}: no answer within 1 s [failed]\n`]);
+    server.closeAllConnections();
+    server.close();
+  });
+
   it('writes nothing where the server refuses or is not there', async () => {
     const server = createServer((_request, response) => response.writeHead(401).end()).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -296,6 +325,15 @@ describe('tidegate ingest', () => {
     expect(ingest.stdout.text + ingest.stderr.text).not.toContain('hunter2');
     server.closeAllConnections();
     server.close();
+  });
+
+  it('leaves a checkpoint alone that another one uses', async () => {
+    await using source = await startReplay({ blocks: generateBlocks({ events: 1 }) });
+    await using first = cli(['ingest', '--url', source.url, '--sink.file.dir', 'a']);
+    await first.stdout.until(/Connected/);
+    const { code, err } = await run(['ingest', '--url', source.url, '--sink.file.dir', 'b']);
+    expect([code, err]).toEqual([1, expect.stringMatching(/^error Cannot use checkpoint .*\(checkpoint-locked\)/)]);
+    expect(await first.interrupt()).toBe(0);
   });
 
   it('fails with 1 and a reason when the source refuses for good', async () => {

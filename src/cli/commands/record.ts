@@ -3,6 +3,8 @@ import { open as openHandle } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { systemClock } from '../../base/index.js';
+import { createHttpClient, USER_AGENT } from '../../ingest/index.js';
+import type { HttpAnswer, HttpClient } from '../../ingest/index.js';
 import { createEventParser, quote } from '../../protocol/index.js';
 import { formatSize } from '../config/index.js';
 import type { Settings } from '../config/index.js';
@@ -13,6 +15,8 @@ import { LiveLine } from '../live-line.js';
 import { formatChunk, formatHeader } from '../replay/index.js';
 import type { Command } from '../verbs.js';
 
+const CONNECT_TIMEOUT_MS = 10_000;
+const HEADERS = { accept: 'text/event-stream', 'cache-control': 'no-store', 'user-agent': USER_AGENT };
 /** Recording at most this often changes the line on the terminal. */
 const SHOW_EVERY_MS = 200;
 
@@ -27,14 +31,20 @@ export const record: Command = async ({ settings, args, io }) => {
   const abort = (): void => stop.abort();
   io.signal.addEventListener('abort', abort);
   const cancel = settings.seconds === undefined ? () => {} : systemClock.after(settings.seconds * 1000, abort);
+  const http = createHttpClient({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
   try {
-    const response = await open(url, await readHeaders(settings, io.cwd), stop.signal);
-    if (response === undefined) return;
+    const ownHeaders = await readHeaders(settings, io.cwd);
+    const answer = await open(http, url, { ownHeaders, signal: stop.signal });
+    if (answer === undefined) {
+      if (io.signal.aborted) return;
+      throw cannotRecord(url, `no answer within ${settings.seconds} s`);
+    }
     await using output = await openFile(path, settings.force);
-    const tally = await recordBody(response, { output, settings, io, url, stop });
+    const tally = await recordBody(answer, { output, settings, io, url, stop });
     io.stderr.write(`recorded ${tally.events} events, ${formatSize(tally.bytes)}, to ${file}\n`);
     if (tally.lost !== undefined) io.stderr.write(`the connection was lost: ${tally.lost}\n`);
   } finally {
+    await http.close();
     cancel();
     io.signal.removeEventListener('abort', abort);
   }
@@ -48,28 +58,28 @@ function checkUrl(url: string): void {
 
 /** Undefined where it was stopped before there was an answer. */
 async function open(
+  http: HttpClient,
   url: string,
-  headers: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<Response | undefined> {
-  const target = new URL(url);
-  const shown = withoutSecrets(url);
-  const credentials = `${decodeURIComponent(target.username)}:${decodeURIComponent(target.password)}`;
-  const authorization =
-    credentials === ':' ? {} : { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
-  target.username = '';
-  target.password = '';
-  try {
-    const init = { headers: { accept: 'text/event-stream', ...authorization, ...headers }, signal };
-    const response = await fetch(target, init);
-    if (response.ok && response.status !== 204) return response;
-    await response.body?.cancel();
-    throw new CliError('failed', `Cannot record ${shown}: the server answered ${response.status}`);
-  } catch (error) {
+  { ownHeaders, signal }: { readonly ownHeaders: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+): Promise<HttpAnswer | undefined> {
+  const answer = await http.get({ url: new URL(url), headers: HEADERS, ownHeaders, signal }).catch((error: unknown) => {
     if (signal.aborted) return undefined;
-    if (error instanceof CliError) throw error;
-    throw new CliError('failed', `Cannot record ${shown}: ${reasonOf(error)}`, { cause: error });
-  }
+    throw cannotRecord(url, reasonOf(error), error);
+  });
+  const refusal = answer === undefined ? undefined : refusalOf(answer);
+  if (refusal === undefined) return answer;
+  answer?.discard();
+  throw cannotRecord(url, refusal);
+}
+
+function refusalOf(answer: HttpAnswer): string | undefined {
+  if (answer.status !== 200) return `the server answered ${answer.status}`;
+  const coding = answer.header('content-encoding') ?? 'identity';
+  return coding.toLowerCase() === 'identity' ? undefined : `the answer is coded (${coding})`;
+}
+
+function cannotRecord(url: string, reason: string, cause?: unknown): CliError {
+  return new CliError('failed', `Cannot record ${withoutSecrets(url)}: ${reason}`, { cause });
 }
 
 /** Userinfo and query go: tokens are in them. */
@@ -109,15 +119,15 @@ interface Tally {
   lost: string | undefined;
 }
 
-async function recordBody(response: Response, { output, settings, io, url, stop }: RecordContext): Promise<Tally> {
+async function recordBody(answer: HttpAnswer, { output, settings, io, url, stop }: RecordContext): Promise<Tally> {
   const tally: Tally = { events: 0, bytes: 0, lost: undefined };
   const eventsMax = settings.events ?? Number.POSITIVE_INFINITY;
   const parser = createEventParser({ onEvent: () => (tally.events += 1) });
   const show = createProgress(io);
   const startedAt = systemClock.now();
-  await write(output, describe(response, url, startedAt));
+  await write(output, describe(answer, url, startedAt));
   try {
-    for await (const chunk of response.body ?? []) {
+    for await (const chunk of answer.body) {
       parser.push(chunk);
       tally.bytes += chunk.length;
       // Whole chunks only: what was recorded is what arrived, so a few events more may be in it.
@@ -133,11 +143,11 @@ async function recordBody(response: Response, { output, settings, io, url, stop 
   return tally;
 }
 
-function describe(response: Response, url: string, startedAt: number): string {
+function describe(answer: HttpAnswer, url: string, startedAt: number): string {
   return formatHeader({
     url: withoutSecrets(url),
-    status: response.status,
-    contentType: response.headers.get('content-type') ?? '',
+    status: answer.status,
+    contentType: answer.header('content-type') ?? '',
     startedAt: new Date(startedAt).toISOString(),
   });
 }

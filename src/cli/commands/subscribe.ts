@@ -59,6 +59,7 @@ function describe(delivery: Exclude<Delivery, EventDelivery>, paint: Paint): str
     case 'end':
       return paint('dim', printable(`channel ${delivery.channel} has ended`));
     case 'open':
+    case 'cursor':
     case 'live':
     default:
       return undefined;

@@ -46,6 +46,7 @@ function isLoopback(host: string): boolean {
 function sizes(settings: Settings, origins: Origins): CliError | undefined {
   const pairs: readonly (readonly [small: Key, large: Key])[] = [
     ['limits.eventBytes', 'limits.bodyBytes'],
+    ['limits.bodyBytes', 'limits.bodiesBytes'],
     ['limits.eventBytes', 'history.bytes'],
     ['history.bytes', 'history.totalBytes'],
   ];

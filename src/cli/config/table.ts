@@ -128,6 +128,13 @@ const TABLE = {
     unit: 'bytes',
     min: 1,
   }),
+  'limits.bodiesBytes': integer({
+    doc: 'Size of all publish requests that are arriving, together; streams excepted.',
+    verbs: SERVE,
+    default: 256 * MIB,
+    unit: 'bytes',
+    min: 1,
+  }),
 
   // --- Clients of a hub ---------------------------------------------------------------------------
   url: url({

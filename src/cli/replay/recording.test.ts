@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { array, assert, asyncProperty, constantFrom, nat, pre, property, tuple } from 'fast-check';
@@ -116,6 +116,14 @@ describe('readRecording()', () => {
     const reading = readRecording(write('bad.jsonl', text));
     await expect(reading).rejects.toMatchObject({ name: 'CliError', code: 'unreadable-file' });
     await expect(reading).rejects.toThrow(sentence);
+  });
+
+  it.skipIf(!existsSync('/proc/self/status'))('counts what it reads, whatever size the system tells', async () => {
+    // Its size is said to be 0, as that of a pipe or of /dev/zero, which would fill the memory.
+    await expect(readRecording('/proc/self/status', { bytesMax: 100 })).rejects.toMatchObject({
+      code: 'unreadable-file',
+      message: 'Cannot read "/proc/self/status": it is larger than 100 B',
+    });
   });
 
   it('refuses a file that is not there', async () => {

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { quote } from '../../protocol/index.js';
 import { CliError } from '../errors.js';
 import { formatSize } from '../config/index.js';
@@ -44,26 +44,33 @@ export interface Recording {
 }
 
 /**
- * Reads a recording, or any SSE body.
+ * Reads a recording, or any SSE body, of up to `bytesMax` bytes (default 512 MiB).
  * @throws CliError `unreadable-file`: not there, too large, no complete block in it, a bad line.
  */
-export async function readRecording(path: string): Promise<Recording> {
-  const bytes = await readBounded(path);
+export async function readRecording(path: string, { bytesMax = FILE_BYTES_MAX } = {}): Promise<Recording> {
+  const bytes = await readBounded(path, bytesMax);
   const isTimed = isRecording(bytes);
   const blocks = splitBlocks(isTimed ? readChunks(bytes.toString(), path) : [{ bytes }]);
   if (blocks.some((block) => block.isEvent)) return { blocks, isTimed };
   throw new CliError('unreadable-file', `Cannot replay ${quote(path)}: there is no complete event in it`);
 }
 
-async function readBounded(path: string): Promise<Buffer> {
+/** Counts what is read: of a pipe or a device, the size that the system tells is 0. */
+async function readBounded(path: string, bytesMax: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
   try {
-    const { size } = await stat(path);
-    if (size <= FILE_BYTES_MAX) return await readFile(path);
+    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > bytesMax) break;
+      chunks.push(chunk);
+    }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new CliError('unreadable-file', `Cannot read ${quote(path)}: ${code}`, { cause: error });
   }
-  throw new CliError('unreadable-file', `Cannot read ${quote(path)}: it is larger than ${formatSize(FILE_BYTES_MAX)}`);
+  if (bytes <= bytesMax) return Buffer.concat(chunks);
+  throw new CliError('unreadable-file', `Cannot read ${quote(path)}: it is larger than ${formatSize(bytesMax)}`);
 }
 
 /** No SSE body that means anything begins with this field. */

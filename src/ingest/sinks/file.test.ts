@@ -195,6 +195,16 @@ describe('createFileSink()', () => {
     expect(await readdir(folder.path)).toEqual([]);
   });
 
+  it('says in one sentence that it cannot write to a folder', async () => {
+    await using folder = await createTemporaryFolder();
+    const path = join(folder.path, 'file');
+    await writeFile(path, '');
+    await expect(openSink({ folder: join(path, 'archive') })).rejects.toMatchObject({
+      code: 'archive-unwritable',
+      message: expect.stringMatching(/^Cannot write to archive .*archive: ENOTDIR/),
+    });
+  });
+
   it.each(['', '../x', '.hidden', 'a/b', 'a b'])('refuses the name %j', (name) => {
     expect(() => createFileSink({ folder: '/nowhere', name })).toThrow(/^Cannot name an archive/);
   });

@@ -4,14 +4,14 @@ import { systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
 import type { Logger } from '../../runtime/index.js';
 import { IngestError, messageOf } from '../errors.js';
+import { lockFile } from '../file-lock.js';
+import type { FileLock } from '../file-lock.js';
 import { formatRecord } from '../format.js';
 import type { Format } from '../format.js';
 import type { SpooledEvent } from '../spool.js';
 import { ArchiveFolder } from './archive-folder.js';
 import type { ActivePart } from './archive-folder.js';
 import { extensionOf } from './archive-name.js';
-import { lockFolder } from './folder-lock.js';
-import type { FolderLock } from './folder-lock.js';
 import type { BatchLimits, Sink, SinkContext, WriteResult } from './sink.js';
 
 export interface FileSinkOptions {
@@ -40,7 +40,8 @@ const BATCH: BatchLimits = { eventsMax: 1000, bytesMax: 1024 * 1024, waitMs: 200
  * Archives events in files of a folder. The growing file is `<name>-<UTC time>.ndjson.part`, plain text that
  * can be read at any time; sealed it is `.ndjson` or `.ndjson.gz`. A batch is acknowledged when it is on
  * the disk; after a crash a torn line is cut off and the same part goes on.
- * @throws IngestError `invalid-option`; its `open` throws `archive-locked` where another process writes there.
+ * @throws IngestError `invalid-option`; its `open` throws `archive-locked` where another process writes there,
+ * `archive-unwritable` where nobody can.
  */
 export function createFileSink(options: FileSinkOptions): Sink {
   return new FileSink(options);
@@ -70,7 +71,7 @@ class FileSink implements Sink {
   readonly #archive: ArchiveFolder;
   readonly #clock: Clock;
   #logger: Logger | undefined;
-  #lock: FolderLock | undefined;
+  #lock: FileLock | undefined;
   #part: ActivePart | undefined;
   #cancelTimer: (() => void) | undefined;
   /** What is under way; writes, rotations and the end come one after the other. */
@@ -91,13 +92,16 @@ class FileSink implements Sink {
 
   async open({ logger }: SinkContext): Promise<void> {
     this.#logger = logger;
-    await mkdir(this.#folder, { recursive: true });
-    this.#lock = await lockFolder(join(this.#folder, `.${this.name}.lock`));
     try {
+      await mkdir(this.#folder, { recursive: true });
+      const path = join(this.#folder, `.${this.name}.lock`);
+      this.#lock = await lockFile({ path, refusal: 'Cannot write to the archive', code: 'archive-locked' });
       this.#part = await this.#archive.recover();
     } catch (error) {
       await this.#unlock();
-      throw error;
+      if (error instanceof IngestError) throw error;
+      const message = `Cannot write to archive ${this.#folder}: ${messageOf(error)}`;
+      throw new IngestError('archive-unwritable', message, { cause: error });
     }
     this.#startTimer();
   }

@@ -1,8 +1,17 @@
 import { link, open, readFile, rename, rm } from 'node:fs/promises';
-import { IngestError } from '../errors.js';
+import { IngestError } from './errors.js';
+import type { IngestErrorCode } from './errors.js';
 
-export interface FolderLock {
+export interface FileLock extends AsyncDisposable {
   release(): Promise<void>;
+}
+
+export interface FileLockOptions {
+  /** Where the lock file goes. */
+  readonly path: string;
+  /** What is refused where somebody else holds it, such as `Cannot write to the archive`, and under which code. */
+  readonly refusal: string;
+  readonly code: IngestErrorCode;
 }
 
 interface Holder {
@@ -15,25 +24,25 @@ interface Holder {
 const heldHere = new Set<string>();
 
 /**
- * Makes the lock file at `path`. One that a dead process left is taken over; the holder is looked for on this
+ * Makes a lock file. One that a dead process left is taken over; the holder is looked for on this
  * machine only, so two machines on one network folder are not kept apart.
- * @throws IngestError `archive-locked`: a live process holds it.
+ * @throws IngestError with `code`: a live process holds it. Else the file system's own error.
  */
-export async function lockFolder(path: string): Promise<FolderLock> {
-  if (heldHere.has(path)) throw locked(path, process.pid);
+export async function lockFile(options: FileLockOptions): Promise<FileLock> {
+  const { path } = options;
+  if (heldHere.has(path)) throw locked(options, process.pid);
   heldHere.add(path);
   try {
-    if (!(await tryCreate(path))) await takeOver(path);
+    if (!(await tryCreate(path))) await takeOver(options);
   } catch (error) {
     heldHere.delete(path);
     throw error;
   }
-  return {
-    async release() {
-      await rm(path, { force: true });
-      heldHere.delete(path);
-    },
+  const release = async (): Promise<void> => {
+    await rm(path, { force: true });
+    heldHere.delete(path);
   };
+  return { release, [Symbol.asyncDispose]: release };
 }
 
 async function tryCreate(path: string): Promise<boolean> {
@@ -54,22 +63,23 @@ async function tryCreate(path: string): Promise<boolean> {
   }
 }
 
-async function takeOver(path: string): Promise<void> {
+async function takeOver(options: FileLockOptions): Promise<void> {
+  const { path } = options;
   const text = await readFile(path, 'utf8').catch(() => '');
   const holder = parseHolder(text);
-  if (holder !== undefined && (await isAlive(holder))) throw locked(path, holder.pid);
+  if (holder !== undefined && (await isAlive(holder))) throw locked(options, holder.pid);
   const stale = `${path}.stale-${process.pid}`;
   await rename(path, stale);
   const isSame = (await readFile(stale, 'utf8')) === text;
   // Somebody else was faster, and what we moved away is a live lock: it goes back.
   if (!isSame) await link(stale, path).catch(() => {});
   await rm(stale, { force: true });
-  if (!isSame || !(await tryCreate(path))) throw locked(path, undefined);
+  if (!isSame || !(await tryCreate(path))) throw locked(options, undefined);
 }
 
-function locked(path: string, pid: number | undefined): IngestError {
+function locked({ path, refusal, code }: FileLockOptions, pid: number | undefined): IngestError {
   const who = pid === undefined ? 'another process' : `process ${pid}`;
-  return new IngestError('archive-locked', `Cannot write to the archive: ${who} holds ${path}`);
+  return new IngestError(code, `${refusal}: ${who} holds ${path}`);
 }
 
 function parseHolder(text: string): Holder | undefined {
