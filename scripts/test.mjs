@@ -38,7 +38,7 @@ function vitest(label, { node = [process.execPath], args = [], env = {} } = {}) 
       `--outputFile.json=${report}`,
       ...args,
     ],
-    { env },
+    { env: { ...(process.stdout.isTTY ? {} : { NO_COLOR: '1', FORCE_COLOR: '' }), ...env } },
   );
   if (!existsSync(report)) return false;
   const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
@@ -76,7 +76,7 @@ step('unused code', () => run(tool('knip'), []));
 if (isBuilt) {
   step('package', () => run(tool('publint'), ['--strict']));
   step('reference up to date', () => run(process.execPath, [join('scripts', 'docs.mjs'), '--check']));
-  step('tests', () => vitest('all', { env: isFull ? { TIDEGATE_TEST_FULL: '1' } : {} }));
+  step('tests', () => vitest('all', { env: isFull ? { TIDEGATE_TEST_SEEDS: '200' } : {} }));
   for (const version of OTHER_NODES) {
     step(`tests of the built code on Node ${version}`, () =>
       vitest(`node-${version}`, {

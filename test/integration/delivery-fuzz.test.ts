@@ -140,7 +140,10 @@ const HISTORIES: readonly NonNullable<HubOptions['history']>[] = [
   { events: 200, totalBytes: 300_000 },
 ];
 
-test.each(Array.from({ length: 10 }, (_, seed) => seed))(
+/** `npm run test:full` asks for more of them. */
+const SEEDS = Number(process.env['TIDEGATE_TEST_SEEDS'] ?? 10);
+
+test.each(Array.from({ length: SEEDS }, (_, seed) => seed))(
   'whatever is published and whoever comes and goes, nothing is lost without a gap, repeated or reordered (seed %i)',
   async (seed) => {
     // Heartbeats wake readers that wait for events when there are none any more.
