@@ -7,22 +7,24 @@ import type { HistoryLimits } from './limits.js';
 /** Milliseconds over which a channel's rate is counted. */
 const RATE_WINDOW_MS = 10_000;
 
+/** Shared: most of a million users' channels have nobody there. */
+const NO_FEEDS: ReadonlySet<Feed> = new Set();
+
 /** A named stream: its history, who follows it, and whether it has ended. */
 export class Channel {
   readonly name: string;
   readonly history: History;
   /** The feeds that carry it to subscribers. */
-  readonly feeds = new Set<Feed>();
+  #feeds: Set<Feed> | undefined;
   #idempotencyKeys: Map<string, number> | undefined;
   #endedAtMs: number | undefined;
-  readonly createdAtMs: number;
+  #isUsed = false;
   /** Its subscribers have yet to be sent what is new: until then nothing is given up, but for want of space. */
   isAwaitingFlush = false;
 
-  constructor(name: string, createdAtMs: number, lost?: Lost) {
+  constructor(name: string, lost?: Lost) {
     this.name = name;
     this.history = new History(lost);
-    this.createdAtMs = createdAtMs;
   }
 
   get isEnded(): boolean {
@@ -35,12 +37,27 @@ export class Channel {
     return count;
   }
 
-  /** When anything last happened here: a publish, or its creation. */
-  get lastActiveMs(): number {
-    return Math.max(this.history.headTimeMs, this.createdAtMs);
+  /** When its last event was published; undefined before the first. */
+  get lastEventMs(): number | undefined {
+    return this.#isUsed ? this.history.headTimeMs : undefined;
+  }
+
+  get feeds(): ReadonlySet<Feed> {
+    return this.#feeds ?? NO_FEEDS;
+  }
+
+  addFeed(feed: Feed): void {
+    this.#feeds ??= new Set();
+    this.#feeds.add(feed);
+  }
+
+  removeFeed(feed: Feed): void {
+    this.#feeds?.delete(feed);
+    if (this.#feeds?.size === 0) this.#feeds = undefined;
   }
 
   append(frame: EncodedFrame, offset: number, timeMs: number): void {
+    this.#isUsed = true;
     this.history.append(frame.bytes, { offset, timeMs, bodyStart: frame.bodyStart, bodyEnd: frame.bodyEnd });
   }
 

@@ -24,7 +24,7 @@ export class FeedRegistry {
     const feed = this.#create(this.#openChannels(sorted), isEnvelope);
     this.#feeds.set(key, feed);
     this.#keys.set(feed, key);
-    for (const channel of feed.channels) channel.feeds.add(feed);
+    for (const channel of feed.channels) channel.addFeed(feed);
     return feed;
   }
 
@@ -34,7 +34,7 @@ export class FeedRegistry {
     this.#keys.delete(feed);
     this.#feeds.delete(key);
     for (const channel of feed.channels) {
-      channel.feeds.delete(feed);
+      channel.removeFeed(feed);
       this.#store.release(channel);
     }
   }

@@ -24,9 +24,14 @@ export interface Lost {
 
 export const NOTHING_LOST: Lost = { offset: 0, timeMs: 0 };
 
+/** Shared, so that a small history needs no array; never written to. */
+const NO_SEGMENTS: Segment[] = [];
+
 /** The bounded log of one channel: encoded frames in segments, the oldest given up first. */
 export class History {
-  #segments: Segment[] = [];
+  /** All segments but the newest; most channels have none. */
+  #older: Segment[] = NO_SEGMENTS;
+  #newest: Segment | undefined;
   /** Frames of the first segment that are gone. */
   #gone = 0;
   #events = 0;
@@ -60,24 +65,25 @@ export class History {
 
   /** Offset of the newest event ever appended. */
   get headOffset(): number {
-    return this.#segments.at(-1)?.lastOffset ?? this.#evictedOffset;
+    return this.#newest?.lastOffset ?? this.#evictedOffset;
   }
 
   get headTimeMs(): number {
-    return this.#segments.at(-1)?.lastTimeMs ?? this.#evictedTimeMs;
+    return this.#newest?.lastTimeMs ?? this.#evictedTimeMs;
   }
 
   /** Offset and time of the oldest event kept. */
   get oldest(): { readonly offset: number; readonly timeMs: number } | undefined {
-    const first = this.#segments[0];
+    const first = this.#segmentAt(0);
     return first && { offset: first.offsetAt(this.#gone), timeMs: first.timeAt(this.#gone) };
   }
 
   append(frame: Uint8Array, mark: FrameMark): void {
-    if (this.#segments.at(-1)?.append(frame, mark) !== true) {
-      const segment = Segment.after(this.#segments.at(-1), frame.length);
+    if (this.#newest?.append(frame, mark) !== true) {
+      const segment = Segment.after(this.#newest, frame.length);
       segment.append(frame, mark);
-      this.#segments.push(segment);
+      if (this.#newest !== undefined) this.#older = [...this.#older, this.#newest];
+      this.#newest = segment;
     }
     this.#events += 1;
     this.#bytes += frame.length;
@@ -91,7 +97,7 @@ export class History {
     let events = 0;
     let bytes = 0;
     let reached = offset;
-    for (let segment = this.#segments[at]; segment !== undefined; segment = this.#segments[(at += 1)]) {
+    for (let segment = this.#segmentAt(at); segment !== undefined; segment = this.#segmentAt((at += 1))) {
       const fitting = segment.frameAfterBytes(frame, bytesMax - bytes);
       const to = parts.length === 0 ? Math.max(fitting, frame + 1) : fitting;
       if (to === frame) break;
@@ -110,7 +116,7 @@ export class History {
   /** The frames behind `offset`, oldest first. */
   *framesAfter(offset: number): Generator<Frame, void, undefined> {
     let { segment: at, frame } = this.#placeAfter(offset);
-    for (let segment = this.#segments[at]; segment !== undefined; segment = this.#segments[(at += 1)]) {
+    for (let segment = this.#segmentAt(at); segment !== undefined; segment = this.#segmentAt((at += 1))) {
       for (; frame < segment.frameCount; frame += 1) yield segment.frameAt(frame);
       frame = 0;
     }
@@ -118,8 +124,9 @@ export class History {
 
   /** The offset behind which everything published at `timeMs` or later lies. */
   offsetBefore(timeMs: number): number {
-    const at = this.#segments.findIndex((segment) => segment.lastTimeMs >= timeMs);
-    const segment = this.#segments[at];
+    let at = 0;
+    let segment = this.#segmentAt(at);
+    while (segment !== undefined && segment.lastTimeMs < timeMs) segment = this.#segmentAt((at += 1));
     if (segment === undefined) return this.headOffset;
     return this.#offsetBefore(
       at,
@@ -130,14 +137,16 @@ export class History {
   /** How many events lie behind `offset`. */
   countAfter(offset: number): number {
     const { segment, frame } = this.#placeAfter(offset);
-    return this.#segments.slice(segment).reduce((count, { frameCount }) => count + frameCount, 0) - frame;
+    let count = -frame;
+    for (let at = segment; at < this.#segmentCount; at += 1) count += this.#segmentAt(at)?.frameCount ?? 0;
+    return Math.max(0, count);
   }
 
   /** The offset behind which the newest `count` events lie. */
   offsetBeforeLast(count: number): number {
     let left = count;
-    for (let at = this.#segments.length - 1; at >= 0; at -= 1) {
-      const frames = (this.#segments[at]?.frameCount ?? 0) - this.#firstFrameOf(at);
+    for (let at = this.#segmentCount - 1; at >= 0; at -= 1) {
+      const frames = (this.#segmentAt(at)?.frameCount ?? 0) - this.#firstFrameOf(at);
       if (left <= frames) return this.#offsetBefore(at, this.#firstFrameOf(at) + frames - left);
       left -= frames;
     }
@@ -147,10 +156,10 @@ export class History {
   /** Gives up what is over the limits or older than `oldestTimeMs`; returns the bytes freed. */
   trim(limits: HistoryLimits, oldestTimeMs: number): number {
     const before = this.#bytes;
-    let first = this.#segments[0];
+    let first = this.#segmentAt(0);
     while (first !== undefined && this.#isSurplus(first, limits, oldestTimeMs)) {
       this.#evictFirst(first);
-      first = this.#segments[0];
+      first = this.#segmentAt(0);
     }
     return before - this.#bytes;
   }
@@ -159,7 +168,7 @@ export class History {
   halve(): number {
     const before = this.#bytes;
     for (let left = Math.ceil(this.#events / 2); left > 0; left -= 1) {
-      const first = this.#segments[0];
+      const first = this.#segmentAt(0);
       if (first !== undefined) this.#evictFirst(first);
     }
     return before - this.#bytes;
@@ -176,8 +185,18 @@ export class History {
     this.#events -= 1;
     this.#gone += 1;
     if (this.#gone < first.frameCount) return;
-    this.#segments.shift();
+    if (this.#older.length > 0) this.#older.shift();
+    else this.#newest = undefined;
     this.#gone = 0;
+  }
+
+  get #segmentCount(): number {
+    return this.#newest === undefined ? 0 : this.#older.length + 1;
+  }
+
+  /** Segment number `at`, the oldest first. */
+  #segmentAt(at: number): Segment | undefined {
+    return at === this.#older.length ? this.#newest : this.#older[at];
   }
 
   #firstFrameOf(segment: number): number {
@@ -186,7 +205,7 @@ export class History {
 
   #placeAfter(offset: number): Place {
     const at = this.#segmentAfter(offset);
-    const segment = this.#segments[at];
+    const segment = this.#segmentAt(at);
     if (segment === undefined) return { segment: at, frame: 0 };
     return { segment: at, frame: segment.search(this.#firstFrameOf(at), (frame) => segment.offsetAt(frame) > offset) };
   }
@@ -194,19 +213,19 @@ export class History {
   /** Number of the first segment that holds something behind `offset`: most readers want the last. */
   #segmentAfter(offset: number): number {
     let low = 0;
-    let high = this.#segments.length;
-    const beforeLast = this.#segments[high - 2];
+    let high = this.#segmentCount;
+    const beforeLast = this.#segmentAt(high - 2);
     if (beforeLast !== undefined && beforeLast.lastOffset <= offset) low = high - 1;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#segments[middle]?.lastOffset ?? 0) > offset) high = middle;
+      if ((this.#segmentAt(middle)?.lastOffset ?? 0) > offset) high = middle;
       else low = middle + 1;
     }
     return low;
   }
 
   #offsetBefore(segment: number, frame: number): number {
-    if (frame > this.#firstFrameOf(segment)) return this.#segments[segment]?.offsetAt(frame - 1) ?? 0;
-    return this.#segments[segment - 1]?.lastOffset ?? this.#evictedOffset;
+    if (frame > this.#firstFrameOf(segment)) return this.#segmentAt(segment)?.offsetAt(frame - 1) ?? 0;
+    return this.#segmentAt(segment - 1)?.lastOffset ?? this.#evictedOffset;
   }
 }

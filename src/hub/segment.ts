@@ -25,22 +25,29 @@ const CAPACITY_MAX = 64 * 1024;
 
 /** A run of frames, back to back in one buffer, so that any run of them is one slice. */
 export class Segment {
-  readonly #bytes: Buffer;
-  readonly #marks: number[] = [];
+  /** Small ones share Node's pool. A place in it costs less than the view of it that is made when it is read. */
+  readonly #memory: ArrayBufferLike;
+  readonly #base: number;
+  readonly #capacity: number;
+  /** Undefined before the first frame: an array that is made with its content has no room to spare. */
+  #marks: number[] | undefined;
   #used = 0;
 
   constructor(capacity: number) {
-    this.#bytes = Buffer.allocUnsafe(capacity);
+    const { buffer, byteOffset } = Buffer.allocUnsafe(capacity);
+    this.#memory = buffer;
+    this.#base = byteOffset;
+    this.#capacity = capacity;
   }
 
   /** A segment for `frameBytes` after `previous`: exact for a channel's first event, then doubling to 64 KiB. */
   static after(previous: Segment | undefined, frameBytes: number): Segment {
-    const wanted = previous === undefined ? 0 : Math.min(previous.#bytes.length * 2, CAPACITY_MAX);
+    const wanted = previous === undefined ? 0 : Math.min(previous.#capacity * 2, CAPACITY_MAX);
     return new Segment(Math.max(frameBytes, wanted));
   }
 
   get frameCount(): number {
-    return this.#marks.length / STRIDE;
+    return this.#marks === undefined ? 0 : this.#marks.length / STRIDE;
   }
 
   get lastOffset(): number {
@@ -53,24 +60,25 @@ export class Segment {
 
   /** False where it does not fit, and nothing is done. */
   append(frame: Uint8Array, mark: FrameMark): boolean {
-    if (this.#used + frame.length > this.#bytes.length) return false;
-    this.#bytes.set(frame, this.#used);
-    this.#marks.push(mark.offset, mark.timeMs, this.#used, mark.bodyStart, mark.bodyEnd);
+    if (this.#used + frame.length > this.#capacity) return false;
+    new Uint8Array(this.#memory, this.#base + this.#used, frame.length).set(frame);
+    if (this.#marks === undefined) this.#marks = [mark.offset, mark.timeMs, this.#used, mark.bodyStart, mark.bodyEnd];
+    else this.#marks.push(mark.offset, mark.timeMs, this.#used, mark.bodyStart, mark.bodyEnd);
     this.#used += frame.length;
     return true;
   }
 
   offsetAt(frame: number): number {
-    return this.#marks[frame * STRIDE] ?? 0;
+    return this.#marks?.[frame * STRIDE] ?? 0;
   }
 
   timeAt(frame: number): number {
-    return this.#marks[frame * STRIDE + TIME] ?? 0;
+    return this.#marks?.[frame * STRIDE + TIME] ?? 0;
   }
 
   /** Where frame number `frame` begins; the end of the bytes for the one after the last. */
   startAt(frame: number): number {
-    return this.#marks[frame * STRIDE + START] ?? this.#used;
+    return this.#marks?.[frame * STRIDE + START] ?? this.#used;
   }
 
   frameAt(frame: number): Frame {
@@ -78,15 +86,16 @@ export class Segment {
     return {
       offset: this.offsetAt(frame),
       timeMs: this.timeAt(frame),
-      bodyStart: this.#marks[at + BODY_START] ?? 0,
-      bodyEnd: this.#marks[at + BODY_END] ?? 0,
+      bodyStart: this.#marks?.[at + BODY_START] ?? 0,
+      bodyEnd: this.#marks?.[at + BODY_END] ?? 0,
       bytes: this.slice(frame, frame + 1),
     };
   }
 
   /** The bytes of frames `from` up to and without `to`. */
   slice(from: number, to: number): Buffer {
-    return this.#bytes.subarray(this.startAt(from), this.startAt(to));
+    const start = this.startAt(from);
+    return Buffer.from(this.#memory, this.#base + start, this.startAt(to) - start);
   }
 
   /** The number of the frame behind as many whole ones, beginning with `from`, as `bytesMax` holds. */

@@ -90,7 +90,7 @@ export class MemoryStore {
         `Cannot open channel ${quote(name)}: the hub holds ${this.#channels.size}`,
       );
     }
-    const channel = new Channel(checked(name), this.nowMs(), this.#forgotten);
+    const channel = new Channel(checked(name), this.#forgotten);
     this.#channels.set(name, channel);
     return channel;
   }
@@ -142,7 +142,8 @@ export class MemoryStore {
     // An iterator that stands still keeps alive whatever its map has let go of since.
     this.#space.skip();
     this.#sweep.visitShare(SWEEP_SHARES, ([, channel]) => {
-      if (channelTtlMs > 0 && !channel.isEnded && nowMs - channel.lastActiveMs >= channelTtlMs) this.end(channel.name);
+      const isOver = channelTtlMs > 0 && nowMs - (channel.lastEventMs ?? nowMs) >= channelTtlMs;
+      if (isOver && !channel.isEnded) this.end(channel.name);
       this.trim(channel);
       this.release(channel);
     });
