@@ -55,6 +55,7 @@ export function createEventParser(options: EventParserOptions): EventParser {
  */
 class BlockParser implements EventParser {
   readonly #options: EventParserOptions;
+  readonly #onEvent: EventParserOptions['onEvent'];
   readonly #bytesMax: number;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   #isClosed = false;
@@ -75,6 +76,7 @@ class BlockParser implements EventParser {
 
   constructor(options: EventParserOptions) {
     this.#options = options;
+    this.#onEvent = options.onEvent;
     this.#bytesMax = options.maxEventBytes ?? DEFAULT_EVENT_BYTES_MAX;
     this.#id = options.lastEventId ?? '';
     this.#lastEventId = this.#id;
@@ -222,7 +224,7 @@ class BlockParser implements EventParser {
         // Heartbeats between blocks, which some servers end with one line end only, belong to none.
         return this.#data === undefined && this.#type === '' && this.#id === this.#lastEventId;
       case 100: // d
-        if (text.startsWith('data', start)) this.#readData(valueBehind(text, start + 4, end));
+        if (isData(text, start)) this.#readData(valueBehind(text, start + 4, end));
         break;
       case 101: // e
         if (text.startsWith('event', start)) this.#type = valueBehind(text, start + 5, end) ?? this.#type;
@@ -257,8 +259,13 @@ class BlockParser implements EventParser {
     this.#data = undefined;
     this.#type = '';
     if (data === undefined) return;
-    this.#options.onEvent({ type: type === '' ? 'message' : type, data, lastEventId: this.#lastEventId });
+    this.#onEvent({ type: type === '' ? 'message' : type, data, lastEventId: this.#lastEventId });
   }
+}
+
+/** `text.startsWith('data', at)` for a text that has its `d` there: nearly every line, so it is worth the letters. */
+function isData(text: string, at: number): boolean {
+  return text.charCodeAt(at + 1) === 97 && text.charCodeAt(at + 2) === 116 && text.charCodeAt(at + 3) === 97;
 }
 
 /** The value of a field whose name ends at `colon`; undefined where the name goes on. */
