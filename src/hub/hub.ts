@@ -11,6 +11,8 @@ import type { PublishEvent } from './event.js';
 import { FeedRegistry } from './feed-registry.js';
 import type { Feed } from './feed.js';
 import { BodyShare } from './body-share.js';
+import { FlushPacker } from './compression.js';
+import type { Compression } from './compression.js';
 import { DEFAULT_HISTORY, DEFAULT_LIMITS, DEFAULT_TIMES } from './limits.js';
 import type { HistoryLimits, HubLimits } from './limits.js';
 import { createCounters } from './metrics.js';
@@ -41,6 +43,8 @@ export interface HubOptions {
     /** Origins whose pages may read and publish; `*` is all, without credentials (default none but the hub's own). */
     readonly origins: readonly string[];
   };
+  /** How streams are sent to who accepts it: `gzip`, each flush compressed once for all (the default), or `none`. */
+  readonly compression?: Compression;
   /** Where the hub is mounted in a server that strips nothing, such as `/events` (default none). */
   readonly basePath?: string;
   readonly logger?: Logger;
@@ -95,6 +99,7 @@ export class HubCore {
   readonly counters: HubCounters = createCounters();
   readonly subscribers = new Set<Subscriber>();
   readonly bodies: BodyShare;
+  readonly packer = new FlushPacker(this.counters);
   /** Hears of each round how long its first event waited for its last write, in milliseconds. */
   onFlushed: ((waitedMs: number) => void) | undefined;
   readonly #feeds: FeedRegistry;
@@ -266,13 +271,14 @@ export class HubCore {
 }
 
 function settingsOf(options: HubOptions): HubSettings {
-  const { basePath = '', history, limits, cors, logger, clock = systemClock, ...times } = options;
+  const { basePath = '', history, limits, cors, logger, clock = systemClock, ...others } = options;
   if (basePath !== '' && !/^(\/[A-Za-z0-9._~-]+)+$/.test(basePath)) {
     throw new TypeError(`Cannot mount the hub at ${quote(basePath)}: write it like "/events"`);
   }
   return {
     ...DEFAULT_TIMES,
-    ...times,
+    compression: 'gzip',
+    ...others,
     basePath,
     clock,
     logger,

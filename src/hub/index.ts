@@ -2,6 +2,7 @@ import { createHandler } from './http/handler.js';
 import { HubCore } from './hub.js';
 import type { Hub, HubOptions } from './hub.js';
 
+export type { Compression } from './compression.js';
 export { HUB_ERROR_CODES, HubError } from './errors.js';
 export type { ErrorTraits, HubErrorCode } from './errors.js';
 export type { PublishEvent } from './event.js';

@@ -2,12 +2,13 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
+import type { CompressionCounters } from './compression.js';
 import type { HubErrorCode } from './errors.js';
 import type { HubCore } from './hub.js';
 import type { DeliveryCounters } from './subscriber.js';
 
 /** Plain numbers, counted where it happens: the hot path never calls the metrics library. */
-export interface HubCounters extends DeliveryCounters {
+export interface HubCounters extends DeliveryCounters, CompressionCounters {
   published: number;
   duplicates: number;
   subscriptions: number;
@@ -25,6 +26,9 @@ export function createCounters(): HubCounters {
     flushes: 0,
     gaps: new Map(),
     stalled: 0,
+    compressedFlushes: 0,
+    compressionInputBytes: 0,
+    compressionOutputBytes: 0,
     refusals: new Map(),
   };
 }
@@ -50,7 +54,11 @@ export function createMetrics(hub: HubCore): Registry {
   count('events_published_total', 'Events published', () => counters.published);
   count('events_duplicate_total', 'Events not published again, by idempotency key', () => counters.duplicates);
   count('events_delivered_total', 'Events sent, summed over subscribers', () => counters.deliveries);
-  count('delivered_bytes_total', 'Bytes sent to subscribers', () => counters.deliveredBytes);
+  count(
+    'delivered_bytes_total',
+    'Bytes sent to subscribers, as they are before compression',
+    () => counters.deliveredBytes,
+  );
   count('writes_total', 'Writes to subscribers', () => counters.writes);
   count('flushes_total', 'Rounds in which subscribers were sent what they lacked', () => counters.flushes);
   count('subscribers_stalled_total', 'Subscribers cut off because they took nothing', () => counters.stalled);
@@ -58,10 +66,18 @@ export function createMetrics(hub: HubCore): Registry {
   addLabelledCounter(registry, gaps, () => counters.gaps);
   const refusals = { name: 'refusals_total', help: 'Requests refused', label: 'code' };
   addLabelledCounter(registry, refusals, () => counters.refusals);
+  addCompression(registry, hub);
   addEventLoopLag(registry);
   addFlushLatency(registry, hub);
   addLimits(registry, hub);
   return registry;
+}
+
+function addCompression(registry: Registry, { counters }: HubCore): void {
+  const count = (name: string, help: string, read: () => number): void => addCounter(registry, { name, help }, read);
+  count('compressed_flushes_total', 'Flushes compressed, each for all who get it', () => counters.compressedFlushes);
+  count('compression_input_bytes_total', 'Bytes of them before', () => counters.compressionInputBytes);
+  count('compression_output_bytes_total', 'Bytes of them after', () => counters.compressionOutputBytes);
 }
 
 /** Since the last look: what is slow now shall not hide behind a calm past. */

@@ -2,11 +2,15 @@ import type { GapData, GapReason } from '../protocol/index.js';
 import type { Channel } from './channel.js';
 import type { Feed } from './feed.js';
 import { encodeError, encodeGaps, encodeLive } from './frame.js';
+import type { Slice } from './history.js';
 
 /** Where a subscriber's bytes go: a socket, an HTTP/2 stream, or a response. */
 export interface Outlet {
-  /** False where its buffer is full; `onDrain` is called when it has room again. */
-  write(bytes: Uint8Array): boolean;
+  /**
+   * False where its buffer is full; `onDrain` is called when it has room again. `slice` is where the bytes come
+   * from if others are sent the same: an outlet that changes them need do so once for all.
+   */
+  write(bytes: Uint8Array, slice?: Slice): boolean;
   /** Bytes taken but not yet handed to the system. */
   readonly pendingBytes: number;
   onDrain(resume: () => void): void;
@@ -89,20 +93,20 @@ export class Subscriber {
     else {
       this.#offset = slice.offset;
       this.#context.counters.deliveries += slice.events;
-      this.write(slice.bytes);
+      this.write(slice.bytes, slice);
     }
     if (this.isBlocked) return;
     if (this.#offset < this.feed.headOffset) this.#context.scheduleTurn(this);
     else this.#reachHead();
   }
 
-  /** Sends bytes that are no part of the history. */
-  write(bytes: Uint8Array): void {
+  /** Sends bytes; without a `slice` they are no part of the history. */
+  write(bytes: Uint8Array, slice?: Slice): void {
     const { counters } = this.#context;
     counters.writes += 1;
     counters.deliveredBytes += bytes.length;
     this.#hasWritten = true;
-    const hasRoom = this.#outlet.write(bytes);
+    const hasRoom = this.#outlet.write(bytes, slice);
     // A write may be larger than the outlet's buffer and yet be with the system already.
     if (hasRoom || this.#outlet.pendingBytes === 0 || this.isBlocked) return;
     this.#blockedSinceMs = this.#context.nowMs();

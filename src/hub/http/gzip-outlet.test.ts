@@ -1,0 +1,96 @@
+import { gunzipSync } from 'node:zlib';
+
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { FlushPacker } from '../compression.js';
+import type { Slice } from '../history.js';
+import { createCounters } from '../metrics.js';
+import type { Outlet } from '../subscriber.js';
+import { createGzipOutlet } from './gzip-outlet.js';
+
+/** Keeps what it is given. */
+class CollectingOutlet implements Outlet {
+  readonly written: Uint8Array[] = [];
+  readonly pendingBytes = 7;
+  hasRoom = true;
+  isEnded = false;
+  isDestroyed = false;
+  resume: (() => void) | undefined;
+
+  write(bytes: Uint8Array): boolean {
+    this.written.push(bytes);
+    return this.hasRoom;
+  }
+
+  onDrain(resume: () => void): void {
+    this.resume = resume;
+  }
+
+  end(): void {
+    this.isEnded = true;
+  }
+
+  destroy(): void {
+    this.isDestroyed = true;
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.written);
+  }
+}
+
+const nothing = (): void => undefined;
+const sliceOf = (bytes: Uint8Array): Slice => ({ bytes, offset: 1, events: 1 });
+
+test('createGzipOutlet() gives every subscriber a whole gzip member, wherever it joined and whatever it was told', () => {
+  // Text that compresses and bytes that do not; around 1 KiB, where the form changes.
+  const text = fc.nat(4000).map((length) => Buffer.alloc(length, 'data: {"tide":"low"}\n\n'));
+  const bytes = fc.oneof(text, fc.uint8Array({ maxLength: 2000, size: 'max' }));
+  const step = fc.record({ flush: bytes, control: fc.option(fc.uint8Array({ maxLength: 60 })) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+      const packer = new FlushPacker(createCounters());
+      const slices = steps.map(({ flush }) => sliceOf(flush));
+      for (let joinedAt = 0; joinedAt <= steps.length; joinedAt += 1) {
+        const collected = new CollectingOutlet();
+        const outlet = createGzipOutlet(collected, packer);
+        const plain: Uint8Array[] = [];
+        for (const [at, { flush, control }] of [...steps.entries()].slice(joinedAt)) {
+          if (control !== null) outlet.write(control);
+          outlet.write(flush, slices[at]);
+          plain.push(...(control === null ? [] : [control]), flush);
+        }
+        outlet.end();
+        expect(gunzipSync(collected.bytes).equals(Buffer.concat(plain))).toBe(true);
+        expect(collected.isEnded).toBe(true);
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('createGzipOutlet() hands the very same bytes of a flush to all', () => {
+  const packer = new FlushPacker(createCounters());
+  const slice = sliceOf(Buffer.alloc(5000, 'tide'));
+  const written = Array.from({ length: 3 }, () => {
+    const collected = new CollectingOutlet();
+    createGzipOutlet(collected, packer).write(slice.bytes, slice);
+    return collected.written.at(-1);
+  });
+  expect(new Set(written).size).toBe(1);
+});
+
+test('createGzipOutlet() passes on how full the way is, and a cut, without a trailer', () => {
+  const collected = new CollectingOutlet();
+  const outlet = createGzipOutlet(collected, new FlushPacker(createCounters()));
+  collected.hasRoom = false;
+  expect(outlet.write(Buffer.from('a'))).toBe(false);
+  expect(outlet.pendingBytes).toBe(7);
+  outlet.onDrain(nothing);
+  expect(collected.resume).toBe(nothing);
+  const before = collected.bytes.length;
+  outlet.destroy();
+  expect(collected.isDestroyed).toBe(true);
+  expect(collected.bytes.length).toBe(before);
+});
