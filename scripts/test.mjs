@@ -38,7 +38,7 @@ function vitest(label, { node = [process.execPath], args = [], env = {} } = {}) 
       `--outputFile.json=${report}`,
       ...args,
     ],
-    { env: { ...(process.stdout.isTTY ? {} : { NO_COLOR: '1', FORCE_COLOR: '' }), ...env } },
+    { env },
   );
   if (!existsSync(report)) return false;
   const { testResults } = JSON.parse(readFileSync(report, 'utf8'));

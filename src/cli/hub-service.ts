@@ -25,6 +25,7 @@ export function createConfiguredHub(settings: Settings, logger: Logger): Hub {
     stallTimeoutMs: settings['hub.stallTimeoutMs'],
     drainMs: settings['hub.drainMs'],
     channelTtlMs: settings['channel.ttlMs'],
+    compression: settings['http.compression'],
     cors: { origins: settings['http.cors.origins'] },
     logger,
   });

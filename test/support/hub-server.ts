@@ -1,5 +1,5 @@
 import { createHub, listen } from '../../src/hub/index.js';
-import type { Hub, HubOptions } from '../../src/hub/index.js';
+import type { Hub, HubOptions, ListenOptions } from '../../src/hub/index.js';
 import { StreamClient } from './stream-client.js';
 
 /** A hub on a port of its own, and short ways to talk to it over real sockets. */
@@ -14,10 +14,10 @@ export class HubServer implements AsyncDisposable {
     this.#close = close;
   }
 
-  static async start(options: HubOptions & { readonly port?: number } = {}): Promise<HubServer> {
-    const { port = 0, ...hubOptions } = options;
+  static async start(options: HubOptions & Pick<ListenOptions, 'port' | 'tls'> = {}): Promise<HubServer> {
+    const { port = 0, tls, ...hubOptions } = options;
     const hub = createHub(hubOptions);
-    const server = await listen(hub, { port });
+    const server = await listen(hub, { port, ...(tls === undefined ? {} : { tls }) });
     return new HubServer(hub, server.url, () => server.close());
   }
 

@@ -9,7 +9,7 @@ type Origins = ReadonlyMap<Key, Origin>;
 type Check = (settings: Settings, origins: Origins) => CliError | undefined;
 
 const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
-  serve: [exposure, sizes],
+  serve: [exposure, halfTls, sizes],
   demo: [exposure],
   ingest: [ends],
   publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse'])],
@@ -36,6 +36,18 @@ function exposure(settings: Settings, origins: Origins): CliError | undefined {
     'contradiction',
     `Cannot listen on ${host}${where(origins, 'http.host')} with auth none: anyone could read and publish; ` +
       'listen on 127.0.0.1, or add --insecure if that is meant',
+  );
+}
+
+function halfTls(settings: Settings, origins: Origins): CliError | undefined {
+  const [given, missing] =
+    settings['http.tls.key'] === undefined
+      ? (['http.tls.cert', 'http.tls.key'] as const)
+      : (['http.tls.key', 'http.tls.cert'] as const);
+  if (settings[given] === undefined || settings[missing] !== undefined) return undefined;
+  return new CliError(
+    'contradiction',
+    `Cannot use ${given}${where(origins, given)} without ${missing}: TLS needs a certificate and its key`,
   );
 }
 

@@ -45,6 +45,18 @@ const TABLE = {
     aliases: [{ flag: '-p' }, { flag: '--port' }, { flag: '--http.server.port', isLegacy: true }],
     legacy: [{ name: 'HTTP_PORT' }, { name: 'HTTP_SERVER_PORT' }, { name: 'APP_PORT' }],
   }),
+  'http.tls.cert': string({
+    doc: 'A certificate in PEM, with its chain: serve HTTPS, as HTTP/2 and HTTP/1.1.',
+    verbs: SERVE,
+    default: undefined,
+    placeholder: 'file',
+  }),
+  'http.tls.key': string({
+    doc: 'The private key of http.tls.cert in PEM, without a passphrase.',
+    verbs: SERVE,
+    default: undefined,
+    placeholder: 'file',
+  }),
   'http.cors.origins': list<string>({
     doc: 'Origins whose pages may subscribe and publish; * for any.',
     verbs: HUB,
@@ -53,6 +65,11 @@ const TABLE = {
     expectedItem: '* or such as https://app.example',
     item: /^(\*|https?:\/\/[^/\s]+)$/,
     legacy: [{ name: 'HTTP_SERVER_ENABLE_CORS', translate: (text) => (/^(1|t|true)$/i.test(text) ? '*' : '') }],
+  }),
+  'http.compression': choice(['gzip', 'none'], {
+    doc: 'How streams are sent to clients that accept it: each flush compressed once for all of them, or plain.',
+    verbs: HUB,
+    default: 'gzip',
   }),
   auth: choice(['none'], {
     doc: 'How callers prove who they are.',

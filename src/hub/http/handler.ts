@@ -6,6 +6,7 @@ import type { HubCore } from '../hub.js';
 import { allowOrigin, answerPreflight, refuseForeignOrigin } from './cors.js';
 import type { Exchange } from './exchange.js';
 import { createManagement } from './management.js';
+import { isGone } from './outlet.js';
 import { asRefusal, sendProblem } from './problem.js';
 import { handlePublish } from './publish-route.js';
 import { discardRest } from './request-body.js';
@@ -37,6 +38,7 @@ export function createHandler(hub: HubCore): RequestListener {
     if (request.method === 'GET' && page.answer(target.path, request, response)) return;
     // The framework reads URL and Host itself, knows nothing of a base path and takes no odd host; no route minds which.
     request.headers.host = 'hub';
+    if (request.httpVersionMajor === 2) request.headers[':authority'] = 'hub';
     request.url = `${target.path}?${target.query.toString()}`;
     return management(request, response);
   };
@@ -49,7 +51,7 @@ export function createHandler(hub: HubCore): RequestListener {
       await route({ hub, request, response, target });
     } catch (error) {
       // A client that left in mid-request is no fault of the hub, and there is nobody to tell.
-      if (response.destroyed) return;
+      if (isGone(response)) return;
       const refusal = asRefusal(error);
       hub.countRefusal(refusal, error);
       if (response.headersSent) response.destroy();

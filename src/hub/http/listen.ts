@@ -2,11 +2,16 @@ import { createServer } from 'node:http';
 import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { createSecureHubServer } from './secure-server.js';
+import type { EndableServer, ServerLimits, TlsIdentity } from './secure-server.js';
+
 export interface ListenOptions {
   /** Default `127.0.0.1`. */
   readonly host?: string;
   /** Default 8080; 0 takes any free one. */
   readonly port?: number;
+  /** Serves HTTPS: HTTP/2, and HTTP/1.1 to who does not speak it (default: plain HTTP/1.1). */
+  readonly tls?: TlsIdentity;
 }
 
 /** A server that listens. */
@@ -26,26 +31,29 @@ const HEAD_BYTES_MAX = 80 * 1024;
 /** Milliseconds that requests under way get to end when the server closes. */
 const CLOSE_GRACE_MS = 1000;
 
-/** Serves a hub's handler with the limits that streams need, where Node's own would cut them. */
+const LIMITS: ServerLimits = {
+  // A publish may stream for days; each body has an idle limit of its own. Heads stay limited.
+  requestTimeout: 0,
+  headersTimeout: 20_000,
+  // Longer than load balancers keep theirs (60 s is common), or they meet a connection just closed.
+  keepAliveTimeout: 75_000,
+  // A hundred channels in one query, each as long as may be and percent-encoded, take four times Node's 16 KiB.
+  maxHeaderSize: HEAD_BYTES_MAX,
+  // Finds out who vanished inside a publish that streams: nothing is ever sent to them.
+  keepAlive: true,
+  keepAliveInitialDelay: 60_000,
+};
+
+/**
+ * Serves a hub's handler with the limits that streams need, where Node's own would cut them.
+ * @throws Error with the system's code where the address cannot be had, or OpenSSL's where `tls` is no good.
+ */
 export async function listen(
   hub: { readonly handler: RequestListener },
-  { host = '127.0.0.1', port = 8080 }: ListenOptions = {},
+  { host = '127.0.0.1', port = 8080, tls }: ListenOptions = {},
 ): Promise<HubServer> {
-  const server = createServer(
-    {
-      // A publish may stream for days; each body has an idle limit of its own. Heads stay limited.
-      requestTimeout: 0,
-      headersTimeout: 20_000,
-      // Longer than load balancers keep theirs (60 s is common), or they meet a connection just closed.
-      keepAliveTimeout: 75_000,
-      // A hundred channels in one query, each as long as may be and percent-encoded, take four times Node's 16 KiB.
-      maxHeaderSize: HEAD_BYTES_MAX,
-      // Finds out who vanished inside a publish that streams: nothing is ever sent to them.
-      keepAlive: true,
-      keepAliveInitialDelay: 60_000,
-    },
-    hub.handler,
-  );
+  const { server, endIdle, endAll } =
+    tls === undefined ? createPlainServer(hub.handler) : createSecureHubServer(tls, LIMITS, hub.handler);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port, backlog: BACKLOG }, () => {
@@ -58,12 +66,18 @@ export async function listen(
   const close = (): Promise<void> =>
     new Promise((resolve, reject) => {
       server.close((error) => (error && !isNotRunning(error) ? reject(error) : resolve()));
-      server.closeIdleConnections();
+      endIdle();
       // A socket on which no request ever came is not idle to Node, and would keep the server for ever.
-      setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS).unref();
+      setTimeout(endAll, CLOSE_GRACE_MS).unref();
     });
   const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  return { url: `http://${shown}:${address.port}`, port: address.port, close, [Symbol.asyncDispose]: close };
+  const url = `${tls === undefined ? 'http' : 'https'}://${shown}:${address.port}`;
+  return { url, port: address.port, close, [Symbol.asyncDispose]: close };
+}
+
+function createPlainServer(handler: RequestListener): EndableServer {
+  const server = createServer(LIMITS, handler);
+  return { server, endIdle: () => server.closeIdleConnections(), endAll: () => server.closeAllConnections() };
 }
 
 function isNotRunning(error: Error): boolean {

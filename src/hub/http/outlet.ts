@@ -1,4 +1,6 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants } from 'node:http2';
+import type { ServerHttp2Stream } from 'node:http2';
 import type { Writable } from 'node:stream';
 
 import type { Outlet } from '../subscriber.js';
@@ -6,10 +8,11 @@ import type { Outlet } from '../subscriber.js';
 /**
  * The way to a subscriber once the response's head is out. The body of an HTTP/1.1 stream has no framing: it
  * ends with the connection. So a flush goes to every socket as the same bytes, past the response's own
- * bookkeeping; on HTTP/2, and where there is no socket to see, the response takes them.
+ * bookkeeping. On HTTP/2 its stream takes them; where there is neither to see, the response does.
  */
 export function createOutlet(response: ServerResponse): Outlet {
-  const stream: Writable = isUnframed(response) ? response.socket : response;
+  const http2Stream = http2StreamOf(response);
+  const stream: Writable = http2Stream ?? (isUnframed(response) ? response.socket : response);
   return {
     write: (bytes) => stream.write(bytes),
     get pendingBytes() {
@@ -17,8 +20,23 @@ export function createOutlet(response: ServerResponse): Outlet {
     },
     onDrain: (resume) => void stream.once('drain', resume),
     end: () => void response.end(),
-    destroy: () => void response.destroy(),
+    // Destroying an HTTP/2 stream would look to its client like an end.
+    destroy: () => void (http2Stream ? http2Stream.close(constants.NGHTTP2_CANCEL) : response.destroy()),
   };
+}
+
+/** The stream behind either half of an HTTP/2 exchange, while there is one; its connection is shared with others. */
+export function http2StreamOf(half: IncomingMessage | ServerResponse): ServerHttp2Stream | undefined {
+  const { httpVersionMajor } = 'req' in half ? half.req : half;
+  if (httpVersionMajor !== 2) return undefined;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both are Node's HTTP/2 halves behind the HTTP/1.1 types
+  return (half as unknown as { readonly stream?: ServerHttp2Stream }).stream;
+}
+
+/** Whether there is nobody left to answer. An HTTP/2 response does not say `destroyed`. */
+export function isGone(response: ServerResponse): boolean {
+  if (response.req.httpVersionMajor === 1) return response.destroyed;
+  return http2StreamOf(response)?.destroyed ?? true;
 }
 
 function isUnframed(response: ServerResponse): response is ServerResponse & { readonly socket: Writable } {

@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http';
+import { constants } from 'node:http2';
 
 import type { BodyShare } from '../body-share.js';
 import { HubError } from '../errors.js';
 import { BODY_IDLE_MS } from '../limits.js';
+import { http2StreamOf } from './outlet.js';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
@@ -46,10 +48,8 @@ function collect(request: IncomingMessage, { bytesMax, share }: BodyLimits): Pro
       bytes += part.length;
       parts.push(part);
     };
-    const finish = (): void => settle(() => resolve(parts));
-    const fail = (): void => {
-      settle(() => reject(new HubError('body-incomplete', 'Cannot publish: the connection was cut inside the body')));
-    };
+    const finish = (): void => settle(() => (isCut(request) ? reject(cutShort()) : resolve(parts)));
+    const fail = (): void => settle(() => reject(cutShort()));
     const settle = (act: () => void): void => {
       clearTimeout(idle);
       share.giveBack(bytes);
@@ -60,21 +60,36 @@ function collect(request: IncomingMessage, { bytesMax, share }: BodyLimits): Pro
   });
 }
 
-/** The body's bytes as they come, for as long as the client likes; the request is left open for an answer. */
+/**
+ * The body's bytes as they come, for as long as the client likes; the request is left open for an answer.
+ * @throws Error of Node where the client goes away before its end.
+ */
 export async function* readChunks(request: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
+}
+
+/** Whether an HTTP/2 client took its request back. Node lets the body of one that gave no error end as if it were whole. */
+function isCut(request: IncomingMessage): boolean {
+  return http2StreamOf(request)?.aborted ?? false;
+}
+
+function cutShort(): HubError {
+  return new HubError('body-incomplete', 'Cannot publish: the connection was cut inside the body');
 }
 
 /** Takes what a refused client still sends, for a while: closing on unread bytes would destroy the answer. */
 export function discardRest(request: IncomingMessage): void {
   if (request.complete || request.destroyed) return;
   let bytes = 0;
-  const cut = setTimeout(() => request.destroy(), LINGER_MS).unref();
+  const http2Stream = http2StreamOf(request);
+  // On HTTP/2 that says "send no more" (RFC 9113, 8.1) and leaves the answer whole.
+  const stop = (): void => void (http2Stream ? http2Stream.close(constants.NGHTTP2_NO_ERROR) : request.destroy());
+  const cut = setTimeout(stop, LINGER_MS).unref();
   request.on('error', () => undefined);
   request.on('close', () => clearTimeout(cut)).on('end', () => clearTimeout(cut));
   request.on('data', (part: Uint8Array) => {
     bytes += part.length;
-    if (bytes > LINGER_BYTES) request.destroy();
+    if (bytes > LINGER_BYTES) stop();
   });
 }
 

@@ -5,8 +5,10 @@ import { HubError } from '../errors.js';
 import { encodeGaps, encodeOpen } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
 import type { ResumeRequest } from '../resume.js';
-import { createOutlet } from './outlet.js';
+import { isGzipAccepted } from './accept-encoding.js';
+import { createOutlet, http2StreamOf, isGone } from './outlet.js';
 import type { Exchange } from './exchange.js';
+import { createGzipOutlet } from './gzip-outlet.js';
 import { asRefusal, sendProblem } from './problem.js';
 import { isNativeEventSource, refuseEventSource } from './refusal.js';
 import { channelSegment, checkChannels, readChannel, readUtf8 } from './target.js';
@@ -24,7 +26,7 @@ export async function handleSubscribe({ hub, request, response, target }: Exchan
   try {
     await itsTurn(response);
     // Gone already: nothing would ever tell the hub to let go of it.
-    if (response.destroyed || !response.socket) return;
+    if (isGone(response) || !response.socket) return;
     const opening = hub.open({
       channels: channelsOf(target, hub.settings.limits.channelsPerConnection),
       isEnvelope: isEnvelopeAsked(target.query),
@@ -48,18 +50,30 @@ function stream(hub: HubCore, response: ServerResponse, opening: Opening): void 
   const { feed, start } = opening;
   // Without either header the body ends with the connection: see createOutlet.
   response.removeHeader('Transfer-Encoding');
+  const isGzip = negotiateGzip(hub, response);
   response.writeHead(200, STREAM_HEADERS);
   // Head, first block and backfill leave in one write.
-  const { socket } = response;
-  socket?.cork();
+  const way = http2StreamOf(response) ?? response.socket;
+  way?.cork();
   response.flushHeaders();
-  const subscriber = hub.admit(opening, createOutlet(response));
+  const outlet = createOutlet(response);
+  const subscriber = hub.admit(opening, isGzip ? createGzipOutlet(outlet, hub.packer) : outlet);
   response.once('close', () => hub.release(subscriber));
   const open = { channels: feed.channels.map(({ name }) => name), heartbeatMs: hub.settings.heartbeatMs };
   subscriber.write(encodeOpen(start.openCursor, open, hub.settings.retryMs));
   if (start.gaps.length > 0) subscriber.write(encodeGaps(start.gaps, hub.store.formatCursor(start.offset)));
   subscriber.pull();
-  socket?.uncork();
+  way?.uncork();
+}
+
+/** Sets the headers that say whether what follows is compressed. */
+function negotiateGzip(hub: HubCore, response: ServerResponse): boolean {
+  if (hub.settings.compression === 'none') return false;
+  const vary = response.getHeader('Vary');
+  response.setHeader('Vary', vary === undefined ? 'Accept-Encoding' : `${String(vary)}, Accept-Encoding`);
+  if (!isGzipAccepted(response.req.headers['accept-encoding']?.toString())) return false;
+  response.setHeader('Content-Encoding', 'gzip');
+  return true;
 }
 
 /**
