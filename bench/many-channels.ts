@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 
-import type { MemoryStore as Store } from '../src/hub/store.js';
+import type { MemoryBackplane as Backplane } from '../src/hub/backplane/memory.js';
 
 interface Options {
   readonly channels: number;
@@ -20,12 +20,14 @@ if (globalThis.gc === undefined) {
   process.exit(again.status ?? 1);
 }
 
-const { MemoryStore } = (await import(pathToFileURL('dist/hub/store.js').href)) as { MemoryStore: typeof Store };
-const store = new MemoryStore({
+const { MemoryBackplane } = (await import(pathToFileURL('dist/hub/backplane/memory.js').href)) as {
+  MemoryBackplane: typeof Backplane;
+};
+const backplane = new MemoryBackplane({
   history: { events: 100, bytes: 1e6, ageMs: 1e9, totalBytes: 1e12 },
-  limits: { connections: 1, channels: 2e6, channelsPerConnection: 1, eventBytes: 1e6, bodyBytes: 1e6 },
+  limits: { connections: 1, connectionsPerAddress: 0, channels: 2e6, publishPerSecond: 0 },
+  channelTtlMs: 0,
   nowMs: Date.now,
-  onChanged: () => undefined,
 });
 const data = 'x'.repeat(eventBytes);
 const weigh = (): number => {
@@ -33,7 +35,7 @@ const weigh = (): number => {
   return process.memoryUsage().rss;
 };
 const before = weigh();
-for (let at = 0; at < channels; at += 1) store.publish(`user-${at}`, [{ data }]);
+for (let at = 0; at < channels; at += 1) await backplane.publish({ channels: [`user-${at}`], events: [{ data }] });
 const bytesEach = (weigh() - before) / channels;
-const frameBytes = store.bytes / channels;
+const frameBytes = backplane.store.bytes / channels;
 process.stdout.write(`${JSON.stringify({ bytesEach, frameBytes, bytesEachBeyondEvent: bytesEach - frameBytes })}\n`);

@@ -14,6 +14,8 @@ export function createConfiguredHub(settings: Settings, logger: Logger): Hub {
     },
     limits: {
       connections: settings['limits.connections'],
+      connectionsPerAddress: settings['limits.connectionsPerAddress'],
+      publishPerSecond: settings['limits.publishPerSecond'],
       channels: settings['limits.channels'],
       channelsPerConnection: settings['limits.channelsPerConnection'],
       eventBytes: settings['limits.eventBytes'],

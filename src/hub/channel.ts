@@ -19,6 +19,8 @@ export class Channel {
   #idempotencyKeys: Map<string, number> | undefined;
   #endedAtMs: number | undefined;
   #isUsed = false;
+  /** Over all processes of the hub, where the hub's backplane keeps the channel; else of this one. */
+  subscriberCount = 0;
   /** Its subscribers have yet to be sent what is new: until then nothing is given up, but for want of space. */
   isAwaitingFlush = false;
 
@@ -29,12 +31,6 @@ export class Channel {
 
   get isEnded(): boolean {
     return this.#endedAtMs !== undefined;
-  }
-
-  get subscriberCount(): number {
-    let count = 0;
-    for (const feed of this.feeds) count += feed.subscribers.size;
-    return count;
   }
 
   /** When its last event was published; undefined before the first. */
@@ -54,6 +50,16 @@ export class Channel {
   removeFeed(feed: Feed): void {
     this.#feeds?.delete(feed);
     if (this.#feeds?.size === 0) this.#feeds = undefined;
+  }
+
+  /** When it ended; undefined where it has not. */
+  get endedAtMs(): number | undefined {
+    return this.#endedAtMs;
+  }
+
+  /** It has ended, and the frame that said so is given up already. */
+  markEnded(timeMs: number): void {
+    this.#endedAtMs = timeMs;
   }
 
   append(frame: EncodedFrame, offset: number, timeMs: number): void {
@@ -110,7 +116,7 @@ export class Channel {
 
   /** Whether nothing is left to remember it for. */
   isForgettable(nowMs: number, ageMs: number): boolean {
-    if (this.feeds.size > 0 || this.history.events > 0) return false;
+    if (this.subscriberCount > 0 || this.feeds.size > 0 || this.history.events > 0) return false;
     return this.#endedAtMs === undefined || this.#endedAtMs < nowMs - ageMs;
   }
 

@@ -3,25 +3,24 @@ import { HubError } from './errors.js';
 import { createChannelFeed, createMergedFeed } from './feed.js';
 import type { Feed } from './feed.js';
 import { bareForm, envelopeForm } from './form.js';
-import type { MemoryStore } from './store.js';
 
 /** The feeds that are followed: one for all subscribers of the same channels in the same form. */
 export class FeedRegistry {
-  readonly #store: MemoryStore;
+  readonly #formatCursor: (offset: number) => string;
   readonly #feeds = new Map<string, Feed>();
   readonly #keys = new Map<Feed, string>();
 
-  constructor(store: MemoryStore) {
-    this.#store = store;
+  constructor(formatCursor: (offset: number) => string) {
+    this.#formatCursor = formatCursor;
   }
 
   /** The feed; `release` it when its last subscriber has gone, or where it gets none. */
-  open(names: readonly string[], isEnvelope: boolean): Feed {
-    const sorted = names.toSorted();
-    const key = JSON.stringify([isEnvelope, ...sorted]);
+  open(channels: readonly Channel[], isEnvelope: boolean): Feed {
+    const sorted = channels.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const key = JSON.stringify([isEnvelope, ...sorted.map(({ name }) => name)]);
     const found = this.#feeds.get(key);
     if (found !== undefined) return found;
-    const feed = this.#create(this.#openChannels(sorted), isEnvelope);
+    const feed = this.#create(sorted, isEnvelope);
     this.#feeds.set(key, feed);
     this.#keys.set(feed, key);
     for (const channel of feed.channels) channel.addFeed(feed);
@@ -33,21 +32,7 @@ export class FeedRegistry {
     if (key === undefined || feed.subscribers.size > 0) return;
     this.#keys.delete(feed);
     this.#feeds.delete(key);
-    for (const channel of feed.channels) {
-      channel.removeFeed(feed);
-      this.#store.release(channel);
-    }
-  }
-
-  #openChannels(names: readonly string[]): readonly Channel[] {
-    const channels: Channel[] = [];
-    try {
-      for (const name of names) channels.push(this.#store.open(name));
-      return channels;
-    } catch (error) {
-      for (const channel of channels) this.#store.release(channel);
-      throw error;
-    }
+    for (const channel of feed.channels) channel.removeFeed(feed);
   }
 
   #create(channels: readonly Channel[], isEnvelope: boolean): Feed {
@@ -57,7 +42,7 @@ export class FeedRegistry {
     return createMergedFeed({
       channels,
       form: isEnvelope ? envelopeForm : bareForm,
-      formatCursor: (offset) => this.#store.formatCursor(offset),
+      formatCursor: this.#formatCursor,
     });
   }
 }

@@ -4,9 +4,12 @@ import { systemClock } from '../base/index.js';
 import type { Clock } from '../base/index.js';
 import { encodeComment, quote } from '../protocol/index.js';
 import type { Logger } from '../runtime/index.js';
+import { MemoryBackplane } from './backplane/memory.js';
+import type { Backplane, Connection, Publication, Published } from './backplane/backplane.js';
 import type { Channel } from './channel.js';
 import { Delivery } from './delivery.js';
 import { HubError } from './errors.js';
+import { checkEvent } from './event.js';
 import type { PublishEvent } from './event.js';
 import { FeedRegistry } from './feed-registry.js';
 import type { Feed } from './feed.js';
@@ -20,8 +23,7 @@ import type { HubCounters } from './metrics.js';
 import { lossesWhileThere, resolveStart } from './resume.js';
 import type { ResumeRequest, Start } from './resume.js';
 import { Rotation } from './rotation.js';
-import { MemoryStore } from './store.js';
-import type { Published } from './store.js';
+import type { ChannelStore } from './store.js';
 import { countGaps, Subscriber } from './subscriber.js';
 import type { Outlet, SubscriberContext } from './subscriber.js';
 
@@ -57,10 +59,13 @@ export interface SubscribeRequest {
   /** Whether data is wrapped in JSON that names channel and id. */
   readonly isEnvelope: boolean;
   readonly resume: ResumeRequest;
+  /** Where the client connects from. */
+  readonly address: string;
 }
 
-/** A subscription that can begin: nothing is held for it yet. */
+/** A subscription that can begin: `admit` or `abandon` it. */
 export interface Opening {
+  readonly connection: Connection;
   readonly feed: Feed;
   readonly start: Start;
   /** All its channels have ended and nothing is left to deliver. */
@@ -95,7 +100,7 @@ const DRAIN_TICK_MS = 20;
 /** Channels, subscribers and what moves events from the ones to the others; no HTTP. */
 export class HubCore {
   readonly settings: HubSettings;
-  readonly store: MemoryStore;
+  readonly backplane: Backplane;
   readonly counters: HubCounters = createCounters();
   readonly subscribers = new Set<Subscriber>();
   readonly bodies: BodyShare;
@@ -111,20 +116,17 @@ export class HubCore {
   readonly #context: SubscriberContext;
   #isDraining = false;
 
-  constructor(options: HubOptions) {
+  constructor(options: HubOptions, backplane?: Backplane) {
     this.settings = settingsOf(options);
-    this.store = new MemoryStore({
-      history: this.settings.history,
-      limits: this.settings.limits,
-      nowMs: () => this.settings.clock.now(),
-      onChanged: (channel) => this.#channelChanged(channel),
-    });
+    const nowMs = (): number => this.settings.clock.now();
+    this.backplane = backplane ?? new MemoryBackplane({ ...this.settings, nowMs });
+    this.store.onChanged = (channel) => this.#channelChanged(channel);
     this.bodies = new BodyShare(this.settings.limits.bodiesBytes);
-    this.#feeds = new FeedRegistry(this.store);
+    this.#feeds = new FeedRegistry((offset) => this.store.formatCursor(offset));
     this.#delivery = new Delivery({ counters: this.counters, onFlushed: (waitedMs) => this.#flushed(waitedMs) });
     this.#context = {
       counters: this.counters,
-      nowMs: () => this.settings.clock.now(),
+      nowMs,
       formatCursor: (offset) => this.store.formatCursor(offset),
       gapsBehind: (offset, lost) => lossesWhileThere(lost, offset, this.store.epoch),
       scheduleTurn: (subscriber) => this.#delivery.scheduleTurn(subscriber),
@@ -137,58 +139,54 @@ export class HubCore {
     return this.#isDraining;
   }
 
-  publishOne(channel: string, event: PublishEvent): Published {
-    const [published] = this.publish(channel, [event]);
+  /** The channels that this process holds. */
+  get store(): ChannelStore {
+    return this.backplane.store;
+  }
+
+  async publishOne(channel: string, event: PublishEvent): Promise<Published> {
+    const [published] = await this.publish({ channels: [channel], events: [event] });
     if (published === undefined) throw new HubError('internal', 'Cannot tell what became of the event');
     return published;
   }
 
-  /** All events, or none where one is refused. */
-  publish(channel: string, events: readonly PublishEvent[]): readonly Published[] {
+  /** Every event to every channel, or nothing where one of them is refused. */
+  async publish(publication: Publication): Promise<readonly Published[]> {
     this.#refuseWhileDraining('publish');
-    const published = this.store.publish(channel, events);
+    for (const event of publication.events) checkEvent(event, this.settings.limits.eventBytes);
+    const published = await this.backplane.publish(publication);
     for (const { isDuplicate } of published) this.counters[isDuplicate ? 'duplicates' : 'published'] += 1;
     return published;
   }
 
-  /** One event to every channel, or to none where one of them refuses it. */
-  publishToMany(channels: readonly string[], event: PublishEvent): readonly Published[] {
-    for (const name of channels) this.store.checkNotEnded(this.store.open(name), [event]);
-    return channels.flatMap((name) => this.publish(name, [event]));
-  }
-
-  end(channel: string): boolean {
-    return this.store.end(channel);
-  }
-
   /** Finds out where a subscription would begin. @throws HubError when it is refused. */
-  open(request: SubscribeRequest): Opening {
+  async open({ channels: names, address, isEnvelope, resume }: SubscribeRequest): Promise<Opening> {
     this.#refuseWhileDraining('subscribe');
-    if (this.subscribers.size >= this.settings.limits.connections) {
-      throw new HubError(
-        'too-many-connections',
-        `Cannot subscribe: the hub holds ${this.subscribers.size} connections`,
-      );
-    }
-    const feed = this.#feeds.open(request.channels, request.isEnvelope);
+    const connection: Connection = { channels: names, address };
+    const channels = await this.backplane.join(connection);
+    let feed: Feed | undefined;
     try {
-      const start = resolveStart(request.resume, feed, {
-        epoch: this.store.epoch,
-        headOffset: this.store.headOffset,
-        nowMs: this.store.nowMs(),
-      });
+      feed = this.#feeds.open(channels, isEnvelope);
+      const { epoch, headOffset } = this.store;
+      const start = resolveStart(resume, feed, { epoch, headOffset, nowMs: this.store.nowMs() });
       const isOver = feed.isEnded && start.gaps.length === 0 && start.offset >= feed.headOffset;
-      if (isOver) this.#feeds.release(feed);
-      return { feed, start, isOver };
+      return { connection, feed, start, isOver };
     } catch (error) {
-      this.#feeds.release(feed);
+      if (feed !== undefined) this.#feeds.release(feed);
+      this.backplane.leave(connection);
       throw error;
     }
   }
 
+  /** Nothing will come of it. */
+  abandon({ connection, feed }: Opening): void {
+    this.#feeds.release(feed);
+    this.backplane.leave(connection);
+  }
+
   /** Begins to deliver; the caller has written what the stream opens with. */
-  admit({ feed, start }: Opening, outlet: Outlet): Subscriber {
-    const subscriber = new Subscriber({ feed, outlet, offset: start.offset, context: this.#context });
+  admit({ connection, feed, start }: Opening, outlet: Outlet): Subscriber {
+    const subscriber = new Subscriber({ connection, feed, outlet, offset: start.offset, context: this.#context });
     feed.subscribers.add(subscriber);
     this.subscribers.add(subscriber);
     this.counters.subscriptions += 1;
@@ -201,6 +199,7 @@ export class HubCore {
     this.subscribers.delete(subscriber);
     subscriber.feed.subscribers.delete(subscriber);
     this.#feeds.release(subscriber.feed);
+    this.backplane.leave(subscriber.connection);
   }
 
   /** Counts a refusal by its code; `cause`, where it is no refusal but a fault of ours, goes to the log. */
@@ -266,7 +265,7 @@ export class HubCore {
 
   #keepUp(): void {
     this.#beats.visitShare(BEAT_SHARES, (subscriber) => subscriber.beat(this.#heartbeat, this.settings.stallTimeoutMs));
-    this.store.sweep(this.settings.channelTtlMs);
+    this.backplane.keepUp();
   }
 }
 

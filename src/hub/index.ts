@@ -11,7 +11,7 @@ export type { HubServer, ListenOptions } from './http/listen.js';
 export type { Hub, HubOptions } from './hub.js';
 export { DEFAULT_HISTORY, DEFAULT_LIMITS, DEFAULT_TIMES } from './limits.js';
 export type { HistoryLimits, HubLimits } from './limits.js';
-export type { Published } from './store.js';
+export type { Published } from './backplane/backplane.js';
 
 /** A hub with its history in memory. Give its `handler` to a server, or both to {@link listen}. */
 export function createHub(options: HubOptions = {}): Hub {
@@ -22,15 +22,10 @@ export function createHub(options: HubOptions = {}): Hub {
   };
   return {
     handler: createHandler(core),
-    publish: (channel, event) => attempt(() => core.publishOne(channel, event)),
-    end: (channel) => attempt(() => core.end(channel)),
+    publish: (channel, event) => core.publishOne(channel, event),
+    end: (channel) => core.backplane.end(channel),
     drain: () => core.drain(),
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-/** What the memory store answers at once others will answer later: callers see promises from the start. */
-async function attempt<Result>(task: () => Result): Promise<Result> {
-  return task();
 }

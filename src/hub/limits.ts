@@ -14,6 +14,10 @@ export interface HistoryLimits {
 export interface HubLimits {
   /** Subscribers at one time (default 100,000); then `too-many-connections`. */
   readonly connections: number;
+  /** Subscribers from one address at one time (default 0: no limit, as one proxy may stand for thousands); then `too-many-connections-from-address`. */
+  readonly connectionsPerAddress: number;
+  /** Events that one publisher may publish a second, after a second's worth at once (default 0: no limit); then `publish-rate-exceeded`. */
+  readonly publishPerSecond: number;
   /** Channels with a history or a subscriber (default 1,000,000); then `too-many-channels`. */
   readonly channels: number;
   /** Channels on one connection or one publish (default 100); then `too-many-channels-asked`. */
@@ -35,6 +39,8 @@ export const DEFAULT_HISTORY: HistoryLimits = {
 
 export const DEFAULT_LIMITS: HubLimits = {
   connections: 100_000,
+  connectionsPerAddress: 0,
+  publishPerSecond: 0,
   channels: 1_000_000,
   channelsPerConnection: 100,
   eventBytes: 1024 * 1024,

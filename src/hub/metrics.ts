@@ -110,6 +110,7 @@ function addLimits(registry: Registry, hub: HubCore): void {
     ...limits,
     historyEvents: history.events,
     historyBytes: history.bytes,
+    historyAgeMs: history.ageMs,
     historyTotalBytes: history.totalBytes,
   };
   const gauge = new Gauge({

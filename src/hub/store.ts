@@ -2,31 +2,29 @@ import { checkChannelName, formatCursor, quote } from '../protocol/index.js';
 import type { Cursor } from '../protocol/index.js';
 import { Channel } from './channel.js';
 import { HubError } from './errors.js';
-import { asHubError, checkEvent } from './event.js';
-import type { PublishEvent } from './event.js';
-import { encodeEnd, encodeFrame } from './frame.js';
+import { asHubError } from './event.js';
 import type { EncodedFrame } from './frame.js';
 import { NOTHING_LOST } from './history.js';
 import type { Lost } from './history.js';
-import type { HistoryLimits, HubLimits } from './limits.js';
-import { readFrame } from './form.js';
+import type { HistoryLimits } from './limits.js';
 import { Rotation } from './rotation.js';
 
-/** The answer to a publish. */
-export interface Published {
-  readonly channel: string;
-  /** The id that subscribers see: the publisher's own, else the cursor. */
-  readonly id: string;
-  readonly cursor: Cursor;
-  /** An event with the same idempotency key was there already; this is its id. */
-  readonly isDuplicate: boolean;
+/** Where an event stands in its store, and when it came there. */
+export interface Placement {
+  readonly offset: number;
+  /** Milliseconds since 1970. */
+  readonly timeMs: number;
+  /** Whether it is the frame that ends its channel. */
+  readonly isEnd: boolean;
 }
 
-interface StoreOptions {
+export interface ChannelStoreOptions {
   readonly history: HistoryLimits;
-  readonly limits: Omit<HubLimits, 'bodiesBytes'>;
+  /** Then `too-many-channels`. */
+  readonly channelsMax: number;
   readonly nowMs: () => number;
-  readonly onChanged: (channel: Channel) => void;
+  /** One life of the events' order; a new store has one of its own. */
+  readonly epoch?: string;
 }
 
 /** How many upkeep ticks a full sweep over all channels takes. */
@@ -34,10 +32,12 @@ const SWEEP_SHARES = 16;
 /** Of `totalBytes`: once over it, space is made down to here, so that it is not made for every event. */
 const SPACE_SHARE = 0.95;
 
-/** All channels of this hub, in memory: one shard, with one rising sequence of offsets over all of them. */
-export class MemoryStore {
-  readonly epoch = createEpoch();
-  readonly #options: StoreOptions;
+/** The channels that one process holds, in bounded memory. Its backplane fills it; one rising sequence of offsets goes over all. */
+export class ChannelStore {
+  readonly epoch: string;
+  /** Called when a channel has something new, before anything of it is given up. */
+  onChanged: ((channel: Channel) => void) | undefined;
+  readonly #options: ChannelStoreOptions;
   readonly #channels = new Map<string, Channel>();
   readonly #sweep: Rotation<readonly [string, Channel]>;
   /** Whose turn it is to give up history for others. */
@@ -48,12 +48,14 @@ export class MemoryStore {
   /** What channels that are forgotten had lost: who resumes one of them cannot be told more exactly. */
   #forgotten: Lost = NOTHING_LOST;
 
-  constructor(options: StoreOptions) {
+  constructor(options: ChannelStoreOptions) {
     this.#options = options;
+    this.epoch = options.epoch ?? createEpoch();
     this.#sweep = new Rotation(this.#channels);
     this.#space = new Rotation(this.#channels);
   }
 
+  /** Offset of the newest event of any channel, held here or not. */
   get headOffset(): number {
     return this.#headOffset;
   }
@@ -84,101 +86,77 @@ export class MemoryStore {
       this.trim(found);
       return found;
     }
-    if (this.#channels.size >= this.#options.limits.channels) {
+    if (this.#channels.size >= this.#options.channelsMax) {
       throw new HubError(
         'too-many-channels',
         `Cannot open channel ${quote(name)}: the hub holds ${this.#channels.size}`,
       );
     }
-    const channel = new Channel(checked(name), this.#forgotten);
-    this.#channels.set(name, channel);
-    return channel;
+    return this.#add(new Channel(checked(name), this.#forgotten));
   }
 
-  /**
-   * Publishes all events, or none where one is refused.
-   * @throws HubError as {@link checkEvent} does, and `channel-ended`.
-   */
-  publish(name: string, events: readonly PublishEvent[]): readonly Published[] {
-    for (const event of events) checkEvent(event, this.#options.limits.eventBytes);
-    const channel = this.open(name);
-    this.checkNotEnded(channel, events);
-    const published = events.map((event) => this.#publishOne(channel, event));
-    this.#changed(channel);
-    return published;
+  /** A channel as another store has it, empty but for what it `lost`, in place of any that is here. */
+  replace(name: string, lost: Lost): Channel {
+    this.drop(name);
+    return this.#add(new Channel(name, lost));
   }
 
-  /** Ends the channel: its subscribers get `tidegate.end` after its last event. False where it had ended. */
-  end(name: string): boolean {
-    const channel = this.open(name);
-    if (channel.isEnded) return false;
-    const { offset, timeMs } = this.#next();
-    const frame = encodeEnd({ channel: channel.name }, this.formatCursor(offset));
-    channel.end(frame, offset, timeMs);
+  /** The next event in the order of all channels goes to one of them. */
+  append(channel: Channel, frame: EncodedFrame, { offset, timeMs, isEnd }: Placement): void {
+    this.advance(offset);
+    if (isEnd) channel.end(frame, offset, timeMs);
+    else channel.append(frame, offset, timeMs);
     this.#bytes += frame.bytes.length;
-    this.#changed(channel);
-    return true;
   }
 
-  /** @throws HubError `channel-ended`, unless all the events were published before it ended. */
-  checkNotEnded(channel: Channel, events: readonly PublishEvent[]): void {
-    if (!channel.isEnded || events.every((event) => this.#findDuplicate(channel, event) !== undefined)) return;
-    throw new HubError('channel-ended', `Cannot publish to channel ${quote(channel.name)}: it has ended`);
+  /** Events up to `offset` are out, whether their channels are held here or not. */
+  advance(offset: number): void {
+    this.#headOffset = Math.max(this.#headOffset, offset);
   }
 
-  /** Gives up what is over the channel's limits, and the channel where nothing is left of it. */
+  /** What was appended to the channel is whole: its followers may have it, and the limits hold again. */
+  changed(channel: Channel): void {
+    // Who follows it gets everything first: a burst longer than the history is no reader's fault.
+    this.onChanged?.(channel);
+    this.trim(channel);
+    if (this.#bytes > this.#options.history.totalBytes) this.#makeSpace();
+  }
+
+  /** Gives up what is over the channel's limits. */
   trim(channel: Channel): void {
     this.#bytes -= channel.trim(this.#options.history, this.nowMs());
   }
 
-  /** The channel's last feed may have gone: without history it goes too. */
+  /** The channel's last subscriber may have gone: without history it goes too. */
   release(channel: Channel): void {
-    if (channel.isForgettable(this.nowMs(), this.#options.history.ageMs)) this.#forget(channel);
+    if (!channel.isForgettable(this.nowMs(), this.#options.history.ageMs)) return;
+    const { evictedOffset, evictedTimeMs } = channel.history;
+    if (evictedOffset > this.#forgotten.offset) this.#forgotten = { offset: evictedOffset, timeMs: evictedTimeMs };
+    this.drop(channel.name);
   }
 
-  /** Gives up a share of what is too old, and ends channels whose time to live is over. */
-  sweep(channelTtlMs: number): void {
-    const nowMs = this.nowMs();
+  /** Lets go of a channel that is kept elsewhere. */
+  drop(name: string): void {
+    const channel = this.#channels.get(name);
+    if (channel === undefined) return;
+    this.#channels.delete(name);
+    this.#bytes -= channel.history.bytes;
+  }
+
+  /** Gives up a share of what is too old; `visit` sees each channel of that share before. */
+  sweep(visit: (channel: Channel) => void): void {
     // An iterator that stands still keeps alive whatever its map has let go of since.
     this.#space.skip();
     this.#sweep.visitShare(SWEEP_SHARES, ([, channel]) => {
-      const isOver = channelTtlMs > 0 && nowMs - (channel.lastEventMs ?? nowMs) >= channelTtlMs;
-      if (isOver && !channel.isEnded) this.end(channel.name);
+      visit(channel);
       this.trim(channel);
       this.release(channel);
     });
   }
 
-  #publishOne(channel: Channel, event: PublishEvent): Published {
-    const duplicate = this.#findDuplicate(channel, event);
-    if (duplicate !== undefined) return duplicate;
-    const { offset, timeMs } = this.#next();
-    const cursor = this.formatCursor(offset);
-    const frame = encoded(event, cursor);
-    channel.append(frame, offset, timeMs);
-    if (event.idempotencyKey !== undefined) channel.rememberKey(event.idempotencyKey, offset);
-    this.#bytes += frame.bytes.length;
-    return { channel: channel.name, id: event.id ?? cursor, cursor, isDuplicate: false };
-  }
-
-  #findDuplicate(channel: Channel, { idempotencyKey }: PublishEvent): Published | undefined {
-    const offset = idempotencyKey === undefined ? undefined : channel.offsetOfKey(idempotencyKey);
-    if (offset === undefined) return undefined;
-    const frame = channel.history.framesAfter(offset - 1).next().value;
-    const cursor = this.formatCursor(offset);
-    return { channel: channel.name, id: frame ? readFrame(frame).id : cursor, cursor, isDuplicate: true };
-  }
-
-  #next(): { readonly offset: number; readonly timeMs: number } {
-    this.#headOffset += 1;
-    return { offset: this.#headOffset, timeMs: this.nowMs() };
-  }
-
-  #changed(channel: Channel): void {
-    // Who follows it gets everything first: a burst longer than the history is no reader's fault.
-    this.#options.onChanged(channel);
-    this.trim(channel);
-    if (this.#bytes > this.#options.history.totalBytes) this.#makeSpace();
+  #add(channel: Channel): Channel {
+    this.#channels.set(channel.name, channel);
+    return channel;
   }
 
   #makeSpace(): void {
@@ -188,12 +166,6 @@ export class MemoryStore {
         this.#bytes -= channel.halve();
       });
     }
-  }
-
-  #forget(channel: Channel): void {
-    this.#channels.delete(channel.name);
-    const { evictedOffset, evictedTimeMs } = channel.history;
-    if (evictedOffset > this.#forgotten.offset) this.#forgotten = { offset: evictedOffset, timeMs: evictedTimeMs };
   }
 }
 
@@ -206,14 +178,6 @@ function createEpoch(): string {
 function checked(name: string): string {
   try {
     return checkChannelName(name);
-  } catch (error) {
-    throw asHubError(error);
-  }
-}
-
-function encoded(event: PublishEvent, cursor: string): EncodedFrame {
-  try {
-    return encodeFrame(event, cursor);
   } catch (error) {
     throw asHubError(error);
   }

@@ -1,4 +1,5 @@
 import type { GapData, GapReason } from '../protocol/index.js';
+import type { Connection } from './backplane/backplane.js';
 import type { Channel } from './channel.js';
 import type { Feed } from './feed.js';
 import { encodeError, encodeGaps, encodeLive } from './frame.js';
@@ -42,6 +43,7 @@ export interface DeliveryCounters {
 }
 
 interface SubscriberOptions {
+  readonly connection: Connection;
   readonly feed: Feed;
   readonly outlet: Outlet;
   readonly context: SubscriberContext;
@@ -50,6 +52,7 @@ interface SubscriberOptions {
 
 /** One live SSE response: a cursor into its feed and an outlet, and no queue between them. */
 export class Subscriber {
+  readonly connection: Connection;
   readonly feed: Feed;
   readonly #outlet: Outlet;
   readonly #context: SubscriberContext;
@@ -63,7 +66,8 @@ export class Subscriber {
   #hasWritten = true;
 
   /** What `feed` has lost until now is known to the subscriber, or was not asked for. */
-  constructor({ feed, outlet, context, offset }: SubscriberOptions) {
+  constructor({ connection, feed, outlet, context, offset }: SubscriberOptions) {
+    this.connection = connection;
     this.feed = feed;
     this.#outlet = outlet;
     this.#context = context;

@@ -75,9 +75,9 @@ test('a publisher’s own id resumes several channels with a gap for what anothe
 
 test('a subscriber that was told what one channel lost is told of another, lost later but published earlier', async () => {
   const core = new HubCore({ history: { events: 3 } });
-  for (const data of ['b1', 'b2', 'b3']) core.publishOne('b', { data });
+  for (const data of ['b1', 'b2', 'b3']) await core.publishOne('b', { data });
   // What it loses ends at offset 4, behind all of b.
-  for (const data of ['a4', 'a5', 'a6', 'a7']) core.publishOne('a', { data });
+  for (const data of ['a4', 'a5', 'a6', 'a7']) await core.publishOne('a', { data });
   const written: Uint8Array[] = [];
   const drains: (() => void)[] = [];
   const outlet = {
@@ -87,9 +87,9 @@ test('a subscriber that was told what one channel lost is told of another, lost 
     end: () => undefined,
     destroy: () => undefined,
   };
-  const opening = core.open({ channels: ['a', 'b'], isEnvelope: false, resume: { last: 'all' } });
+  const opening = await core.open({ channels: ['a', 'b'], isEnvelope: false, resume: { last: 'all' }, address: '' });
   core.admit(opening, outlet).write(Buffer.from(': open\n\n'));
-  for (const data of ['b8', 'b9']) core.publishOne('b', { data });
+  for (const data of ['b8', 'b9']) await core.publishOne('b', { data });
   await expect.poll(() => core.store.channels.get('b')?.eventCount).toBe(3);
   drains.shift()?.();
   const text = (): string => Buffer.concat(written).toString();

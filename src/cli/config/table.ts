@@ -130,6 +130,17 @@ const TABLE = {
     unit: 'ms',
   }),
   'limits.connections': integer({ doc: 'Open connections.', verbs: SERVE, default: 100_000, min: 1 }),
+  'limits.connectionsPerAddress': integer({
+    doc: 'Open connections from one address; 0: no limit, as a proxy may stand for thousands.',
+    verbs: SERVE,
+    default: 0,
+  }),
+  'limits.publishPerSecond': integer({
+    doc: 'Events that one publisher (an address) may publish a second; 0: no limit.',
+    verbs: SERVE,
+    default: 0,
+    unit: 'events',
+  }),
   'limits.channels': integer({ doc: 'Channels.', verbs: SERVE, default: 1_000_000, min: 1 }),
   'limits.channelsPerConnection': integer({
     doc: 'Channels that one connection may subscribe to.',

@@ -7,7 +7,6 @@ import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
 import type { HubCore } from '../hub.js';
 import { createMetrics } from '../metrics.js';
-import { findChannel, listChannels, readHistory, summarize } from './listing.js';
 import { describeStreams } from './openapi.js';
 import { asRefusal, PROBLEM_TYPE, problemHeaders, problemOf } from './problem.js';
 
@@ -140,24 +139,26 @@ function addOperations(app: OpenAPIHono, hub: HubCore): void {
 }
 
 function addChannels(app: OpenAPIHono, hub: HubCore): void {
-  app.openapi(ROUTES.list, (context) => {
+  const { backplane } = hub;
+  app.openapi(ROUTES.list, async (context) => {
     const { after, limit, all } = context.req.valid('query');
-    const { channels, next } = listChannels(hub, { after, limit, isAll: all === 'true' });
+    const { channels, next } = await backplane.listChannels({ after, limit, isAll: all === 'true' });
     return context.json({ channels: [...channels], next }, 200);
   });
-  app.openapi(ROUTES.show, (context) => {
+  app.openapi(ROUTES.show, async (context) => {
     const { channel } = context.req.valid('param');
-    return context.json(summarize(hub, findChannel(hub, channel)), 200);
+    return context.json(await backplane.describeChannel(channel), 200);
   });
-  app.openapi(ROUTES.end, (context) => {
+  app.openapi(ROUTES.end, async (context) => {
     const { channel } = context.req.valid('param');
-    hub.end(findChannel(hub, channel).name);
+    await backplane.describeChannel(channel);
+    await backplane.end(channel);
     return context.body(null, 204);
   });
-  app.openapi(ROUTES.history, (context) => {
+  app.openapi(ROUTES.history, async (context) => {
     const { channel } = context.req.valid('param');
     const { since, last, limit } = context.req.valid('query');
-    const page = readHistory(hub, findChannel(hub, channel), { since, last, limit });
+    const page = await backplane.readHistory(channel, { since, last, limit });
     return context.json({ ...page, events: [...page.events], gaps: [...page.gaps] }, 200);
   });
 }

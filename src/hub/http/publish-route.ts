@@ -6,8 +6,9 @@ import { HubError } from '../errors.js';
 import { asHubError, checkEvent } from '../event.js';
 import type { PublishEvent } from '../event.js';
 import type { HubCore } from '../hub.js';
-import type { Published } from '../store.js';
+import type { Published } from '../backplane/backplane.js';
 import { readJsonEvent, readJsonEventForChannels, readNdjsonEvents } from './publish-body.js';
+import { remoteAddress } from './remote-address.js';
 import { readBody, readChunks } from './request-body.js';
 import type { Exchange } from './exchange.js';
 import { channelSegment, checkChannels, readChannel, readFlag, readUtf8 } from './target.js';
@@ -49,8 +50,8 @@ async function publishToOne(hub: HubCore, request: IncomingMessage, target: OneT
   const answer =
     form === 'stream'
       ? await publishStream(hub, request, channel)
-      : answerOf(channel, hub.publish(channel, await readEvents(hub, request, target)));
-  if (isLast) hub.end(channel);
+      : answerOf(channel, await publishEvents(hub, request, target));
+  if (isLast) await hub.backplane.end(channel);
   return answer;
 }
 
@@ -69,9 +70,15 @@ async function publishToMany(
   const { event, channels } = readJsonEventForChannels(
     await readBody(request, { bytesMax: bodyBytes, share: hub.bodies }),
   );
-  const keyed = withIdempotencyKey(request, event);
+  const events = [withIdempotencyKey(request, event)];
   const names = checkChannels(channels ?? [], channelsPerConnection);
-  return { events: hub.publishToMany(names, keyed).map((published) => answerOf(published.channel, [published])) };
+  const published = await hub.publish({ channels: names, events, publisher: remoteAddress(request) });
+  return { events: published.map((one) => answerOf(one.channel, [one])) };
+}
+
+async function publishEvents(hub: HubCore, request: IncomingMessage, target: OneTarget): Promise<readonly Published[]> {
+  const events = await readEvents(hub, request, target);
+  return hub.publish({ channels: [target.channel], events, publisher: remoteAddress(request) });
 }
 
 async function readEvents(
@@ -86,22 +93,24 @@ async function readEvents(
   return [withIdempotencyKey(request, event)];
 }
 
-/** Publishes events as they arrive: each is out before the next is read. */
+/** Publishes events as they arrive: those of one read are out before the next. */
 async function publishStream(hub: HubCore, request: IncomingMessage, channel: string): Promise<PublishAnswer> {
+  const { eventBytes } = hub.settings.limits;
+  const publisher = remoteAddress(request);
   const arrived: ParsedEvent[] = [];
   let count = 0;
   let last: Published | undefined;
-  const parser = createEventParser({
-    maxEventBytes: hub.settings.limits.eventBytes,
-    onEvent: (event) => arrived.push(event),
-  });
+  const parser = createEventParser({ maxEventBytes: eventBytes, onEvent: (event) => arrived.push(event) });
   try {
     for await (const chunk of readChunks(request)) {
       const fault = attempt(() => parser.push(chunk));
-      for (const event of arrived.splice(0)) {
-        last = hub.publishOne(channel, fieldsOf(event));
-        count += 1;
-      }
+      const events = arrived.splice(0).map(fieldsOf);
+      const unsound = events.findIndex((event) => attempt(() => checkEvent(event, eventBytes)) !== undefined);
+      const sound = unsound === -1 ? events : events.slice(0, unsound);
+      if (sound.length > 0) last = (await hub.publish({ channels: [channel], events: sound, publisher })).at(-1);
+      count += sound.length;
+      const refused = events[sound.length];
+      if (refused !== undefined) checkEvent(refused, eventBytes);
       if (fault !== undefined) throw fault.error;
     }
   } catch (error) {

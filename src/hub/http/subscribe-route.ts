@@ -10,6 +10,7 @@ import { createOutlet, http2StreamOf, isGone } from './outlet.js';
 import type { Exchange } from './exchange.js';
 import { createGzipOutlet } from './gzip-outlet.js';
 import { asRefusal, sendProblem } from './problem.js';
+import { remoteAddress } from './remote-address.js';
 import { isNativeEventSource, refuseEventSource } from './refusal.js';
 import { channelSegment, checkChannels, readChannel, readUtf8 } from './target.js';
 import type { Target } from './target.js';
@@ -27,12 +28,15 @@ export async function handleSubscribe({ hub, request, response, target }: Exchan
     await itsTurn(response);
     // Gone already: nothing would ever tell the hub to let go of it.
     if (isGone(response) || !response.socket) return;
-    const opening = hub.open({
+    const opening = await hub.open({
+      address: remoteAddress(request),
       channels: channelsOf(target, hub.settings.limits.channelsPerConnection),
       isEnvelope: isEnvelopeAsked(target.query),
       resume: resumeOf(request, target.query),
     });
+    if (isGone(response) || !response.socket) return hub.abandon(opening);
     if (opening.isOver) {
+      hub.abandon(opening);
       // The one answer that keeps a native EventSource from coming back.
       response.writeHead(204, { 'Cache-Control': 'no-store' }).end();
       return;

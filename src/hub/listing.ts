@@ -1,13 +1,13 @@
-import { HubError } from '../errors.js';
-import type { Channel } from '../channel.js';
-import { createChannelFeed } from '../feed.js';
-import { readFrame } from '../form.js';
-import type { HubCore } from '../hub.js';
-import { PAGE_BYTES_MAX } from '../limits.js';
-import { resolveStart } from '../resume.js';
-import type { ResumeRequest } from '../resume.js';
-import { quote } from '../../protocol/index.js';
-import type { GapData } from '../../protocol/index.js';
+import { quote } from '../protocol/index.js';
+import type { GapData } from '../protocol/index.js';
+import type { Channel } from './channel.js';
+import { HubError } from './errors.js';
+import { createChannelFeed } from './feed.js';
+import { readFrame } from './form.js';
+import { PAGE_BYTES_MAX } from './limits.js';
+import { resolveStart } from './resume.js';
+import type { ResumeRequest } from './resume.js';
+import type { ChannelStore } from './store.js';
 
 /** One channel as the list shows it. */
 export interface ChannelSummary {
@@ -31,7 +31,8 @@ export interface ChannelPage {
   readonly next: string | null;
 }
 
-interface ListOptions {
+/** Which page of channels. */
+export interface ListRequest {
   readonly after: string;
   readonly limit: number;
   /** Whether channels without a subscriber are listed too. */
@@ -39,37 +40,37 @@ interface ListOptions {
 }
 
 /** A page of channels by name. */
-export function listChannels(hub: HubCore, { after, limit, isAll }: ListOptions): ChannelPage {
+export function listChannels(store: ChannelStore, { after, limit, isAll }: ListRequest): ChannelPage {
   let names: string[] = [];
-  for (const [name, channel] of hub.store.channels) {
+  for (const [name, channel] of store.channels) {
     if (name <= after || !(isAll || channel.subscriberCount > 0)) continue;
     names.push(name);
     // Only the first page's worth is ever kept and sorted: there may be a million.
     if (names.length > limit * 4) names = names.toSorted().slice(0, limit + 1);
   }
   const page = names.toSorted().slice(0, limit + 1);
-  const channels = page.slice(0, limit).map((name) => summarize(hub, findChannel(hub, name)));
+  const channels = page.slice(0, limit).map((name) => describeChannel(store, findChannel(store, name)));
   return { channels, next: page.length > limit ? (page[limit - 1] ?? null) : null };
 }
 
 /** @throws HubError `unknown-channel`. */
-export function findChannel(hub: HubCore, name: string): Channel {
-  const channel = hub.store.channels.get(name);
+export function findChannel(store: ChannelStore, name: string): Channel {
+  const channel = store.channels.get(name);
   if (channel === undefined) throw new HubError('unknown-channel', `Cannot find channel ${quote(name)}`);
   return channel;
 }
 
-export function summarize(hub: HubCore, channel: Channel): ChannelSummary {
+export function describeChannel(store: ChannelStore, channel: Channel): ChannelSummary {
   const { history } = channel;
-  hub.store.trim(channel);
+  store.trim(channel);
   return {
     name: channel.name,
     subscribers: channel.subscriberCount,
     events: channel.eventCount,
     bytes: history.bytes,
-    eventsPerSecond: channel.eventsPerSecond(hub.store.nowMs()),
+    eventsPerSecond: channel.eventsPerSecond(store.nowMs()),
     isEnded: channel.isEnded,
-    head: history.headOffset === 0 ? null : hub.store.formatCursor(history.headOffset),
+    head: history.headOffset === 0 ? null : store.formatCursor(history.headOffset),
     oldest: history.oldest === undefined ? null : new Date(history.oldest.timeMs).toISOString(),
   };
 }
@@ -92,17 +93,18 @@ export interface HistoryPage {
   readonly next: string | null;
 }
 
+/** Which page of a channel's history; all that is kept where neither `since` nor `last` is given. */
+export interface HistoryRequest extends Pick<ResumeRequest, 'since' | 'last'> {
+  /** Events on the page. */
+  readonly limit: number;
+}
+
 /** A page of a channel's history, oldest first. @throws HubError as a subscription with the same parameters would. */
-export function readHistory(
-  hub: HubCore,
-  channel: Channel,
-  { limit, ...resume }: ResumeRequest & { readonly limit: number },
-): HistoryPage {
-  hub.store.trim(channel);
-  const { epoch, headOffset } = hub.store;
+export function readHistory(store: ChannelStore, channel: Channel, { limit, ...resume }: HistoryRequest): HistoryPage {
+  store.trim(channel);
   const isUnasked = resume.since === undefined && resume.last === undefined;
-  const store = { epoch, headOffset, nowMs: hub.store.nowMs() };
-  const start = resolveStart(isUnasked ? { last: 'all' } : resume, createChannelFeed(channel), store);
+  const state = { epoch: store.epoch, headOffset: store.headOffset, nowMs: store.nowMs() };
+  const start = resolveStart(isUnasked ? { last: 'all' } : resume, createChannelFeed(channel), state);
   const events: HistoryEvent[] = [];
   let bytes = 0;
   let next: string | null = null;
@@ -116,7 +118,7 @@ export function readHistory(
     const { id, event, data } = readFrame(frame);
     events.push({
       id,
-      cursor: hub.store.formatCursor(frame.offset),
+      cursor: store.formatCursor(frame.offset),
       event,
       data,
       time: new Date(frame.timeMs).toISOString(),

@@ -1,0 +1,71 @@
+import type { Cursor } from '../../protocol/index.js';
+import type { Channel } from '../channel.js';
+import type { PublishEvent } from '../event.js';
+import type { ChannelPage, ChannelSummary, HistoryPage, HistoryRequest, ListRequest } from '../listing.js';
+import type { ChannelStore } from '../store.js';
+
+/** What is published in one go: every event to every channel, or nothing. */
+export interface Publication {
+  readonly channels: readonly string[];
+  /** Checked already: each may be published by itself. */
+  readonly events: readonly PublishEvent[];
+  /** Whose rate it counts against; none means nobody's. */
+  readonly publisher?: string;
+}
+
+/** The answer to a publish. */
+export interface Published {
+  readonly channel: string;
+  /** The id that subscribers see: the publisher's own, else the cursor. */
+  readonly id: string;
+  readonly cursor: Cursor;
+  /** An event with the same idempotency key was there already; this is its id. */
+  readonly isDuplicate: boolean;
+}
+
+/** A subscriber as the whole hub knows it. */
+export interface Connection {
+  readonly channels: readonly string[];
+  /** Where it comes from, without the port. */
+  readonly address: string;
+}
+
+/** What one process has counted, in the form that the metrics library merges. */
+export type MetricsReport = readonly object[];
+
+/**
+ * What a hub's processes share: the order of events, who is connected, and what both may come to. Each process
+ * reads from its own `store`, which the backplane fills, and subscribers never wait for anything else.
+ *
+ * Every implementation passes `test/conformance/backplane.ts`. Promises reject with a HubError.
+ */
+export interface Backplane extends AsyncDisposable {
+  /** The channels that this process follows, each with its history. */
+  readonly store: ChannelStore;
+  /** Whether `store` is a copy of what another process keeps: its channels are then counted there. */
+  readonly isReplica: boolean;
+  /**
+   * Resolves when every event is placed and kept; by then, or soon after, it is in the store of all who follow.
+   * @throws HubError `channel-ended`, `too-many-channels`, `publish-rate-exceeded`, or as the encoder refuses.
+   */
+  publish(publication: Publication): Promise<readonly Published[]>;
+  /** Ends a channel: subscribers get `tidegate.end` after its last event. False where it had ended. */
+  end(channel: string): Promise<boolean>;
+  /**
+   * Admits a connection. Resolves with its channels, in the store and with everything that was published until
+   * now; they are followed until as many connections have left.
+   * @throws HubError `too-many-connections`, `too-many-connections-from-address`, `too-many-channels`, `invalid-channel`.
+   */
+  join(connection: Connection): Promise<readonly Channel[]>;
+  /** Every connection that joined leaves, once. */
+  leave(connection: Connection): void;
+  listChannels(request: ListRequest): Promise<ChannelPage>;
+  /** @throws HubError `unknown-channel`. */
+  describeChannel(name: string): Promise<ChannelSummary>;
+  /** @throws HubError `unknown-channel`, or as a subscription with the same parameters would. */
+  readHistory(name: string, request: HistoryRequest): Promise<HistoryPage>;
+  /** This process's report, and those of the others. */
+  gatherMetrics(own: () => Promise<MetricsReport>): Promise<readonly MetricsReport[]>;
+  /** Called a few times in every heartbeat interval: ends and forgets what is over. */
+  keepUp(): void;
+}

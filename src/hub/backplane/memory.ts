@@ -1,0 +1,167 @@
+import type { Channel } from '../channel.js';
+import { ConnectionCount } from '../connection-count.js';
+import { HubError } from '../errors.js';
+import { asHubError } from '../event.js';
+import type { PublishEvent } from '../event.js';
+import { readFrame } from '../form.js';
+import { encodeEnd, encodeFrame } from '../frame.js';
+import type { EncodedFrame } from '../frame.js';
+import type { HistoryLimits, HubLimits } from '../limits.js';
+import { describeChannel, findChannel, listChannels, readHistory } from '../listing.js';
+import type { ChannelPage, ChannelSummary, HistoryPage, HistoryRequest, ListRequest } from '../listing.js';
+import { PublishRate } from '../publish-rate.js';
+import { ChannelStore } from '../store.js';
+import type { Placement } from '../store.js';
+import { quote } from '../../protocol/index.js';
+import type { Backplane, Connection, MetricsReport, Publication, Published } from './backplane.js';
+
+export interface MemoryBackplaneOptions {
+  readonly history: HistoryLimits;
+  readonly limits: Pick<HubLimits, 'channels' | 'connections' | 'connectionsPerAddress' | 'publishPerSecond'>;
+  /** How long after its last event a channel ends by itself; 0: never. */
+  readonly channelTtlMs: number;
+  readonly nowMs: () => number;
+}
+
+/** Sees every frame as it is placed. */
+export type PlacedListener = (channel: Channel, frame: EncodedFrame, placement: Placement) => void;
+
+/** One process for itself: its store is the only one, and the order of events is the order in which they come. */
+export class MemoryBackplane implements Backplane {
+  readonly store: ChannelStore;
+  readonly isReplica = false;
+  onPlaced: PlacedListener | undefined;
+  readonly #channelTtlMs: number;
+  readonly #connections: ConnectionCount;
+  readonly #rate: PublishRate;
+
+  constructor({ history, limits, channelTtlMs, nowMs }: MemoryBackplaneOptions) {
+    this.store = new ChannelStore({ history, channelsMax: limits.channels, nowMs });
+    this.#channelTtlMs = channelTtlMs;
+    this.#connections = new ConnectionCount(limits);
+    this.#rate = new PublishRate(limits.publishPerSecond, nowMs);
+  }
+
+  async publish({ channels, events, publisher }: Publication): Promise<readonly Published[]> {
+    if (publisher !== undefined) this.#rate.take(publisher, channels.length * events.length);
+    const opened = channels.map((name) => this.store.open(name));
+    for (const channel of opened) this.#refuseEnded(channel, events);
+    return opened.flatMap((channel) => {
+      const published = events.map((event) => this.#publishOne(channel, event));
+      this.store.changed(channel);
+      return published;
+    });
+  }
+
+  async end(name: string): Promise<boolean> {
+    return this.#end(this.store.open(name));
+  }
+
+  async join(connection: Connection): Promise<readonly Channel[]> {
+    this.#connections.add(connection);
+    const channels: Channel[] = [];
+    try {
+      for (const name of connection.channels) {
+        const channel = this.store.open(name);
+        channel.subscriberCount += 1;
+        channels.push(channel);
+      }
+      return channels;
+    } catch (error) {
+      this.#connections.delete(connection);
+      for (const channel of channels) this.#release(channel);
+      throw error;
+    }
+  }
+
+  leave(connection: Connection): void {
+    this.#connections.delete(connection);
+    for (const name of connection.channels) {
+      const channel = this.store.channels.get(name);
+      if (channel !== undefined) this.#release(channel);
+    }
+  }
+
+  async listChannels(request: ListRequest): Promise<ChannelPage> {
+    return listChannels(this.store, request);
+  }
+
+  async describeChannel(name: string): Promise<ChannelSummary> {
+    return describeChannel(this.store, findChannel(this.store, name));
+  }
+
+  async readHistory(name: string, request: HistoryRequest): Promise<HistoryPage> {
+    return readHistory(this.store, findChannel(this.store, name), request);
+  }
+
+  async gatherMetrics(own: () => Promise<MetricsReport>): Promise<readonly MetricsReport[]> {
+    return [await own()];
+  }
+
+  keepUp(): void {
+    const nowMs = this.store.nowMs();
+    this.#rate.forgetIdle();
+    this.store.sweep((channel) => {
+      const isOver = this.#channelTtlMs > 0 && nowMs - (channel.lastEventMs ?? nowMs) >= this.#channelTtlMs;
+      if (isOver && !channel.isEnded) this.#end(channel);
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #release(channel: Channel): void {
+    channel.subscriberCount -= 1;
+    this.store.release(channel);
+  }
+
+  #end(channel: Channel): boolean {
+    if (channel.isEnded) return false;
+    const placement = this.#next(true);
+    this.#place(channel, encodeEnd({ channel: channel.name }, this.store.formatCursor(placement.offset)), placement);
+    this.store.changed(channel);
+    return true;
+  }
+
+  /** @throws HubError `channel-ended`, unless all the events were published before it ended. */
+  #refuseEnded(channel: Channel, events: readonly PublishEvent[]): void {
+    if (!channel.isEnded || events.every((event) => this.#findDuplicate(channel, event) !== undefined)) return;
+    throw new HubError('channel-ended', `Cannot publish to channel ${quote(channel.name)}: it has ended`);
+  }
+
+  #publishOne(channel: Channel, event: PublishEvent): Published {
+    const duplicate = this.#findDuplicate(channel, event);
+    if (duplicate !== undefined) return duplicate;
+    const placement = this.#next(false);
+    const cursor = this.store.formatCursor(placement.offset);
+    this.#place(channel, encoded(event, cursor), placement);
+    if (event.idempotencyKey !== undefined) channel.rememberKey(event.idempotencyKey, placement.offset);
+    return { channel: channel.name, id: event.id ?? cursor, cursor, isDuplicate: false };
+  }
+
+  #place(channel: Channel, frame: EncodedFrame, placement: Placement): void {
+    this.store.append(channel, frame, placement);
+    this.onPlaced?.(channel, frame, placement);
+  }
+
+  #next(isEnd: boolean): Placement {
+    return { offset: this.store.headOffset + 1, timeMs: this.store.nowMs(), isEnd };
+  }
+
+  #findDuplicate(channel: Channel, { idempotencyKey }: PublishEvent): Published | undefined {
+    const offset = idempotencyKey === undefined ? undefined : channel.offsetOfKey(idempotencyKey);
+    if (offset === undefined) return undefined;
+    const frame = channel.history.framesAfter(offset - 1).next().value;
+    const cursor = this.store.formatCursor(offset);
+    return { channel: channel.name, id: frame ? readFrame(frame).id : cursor, cursor, isDuplicate: true };
+  }
+}
+
+function encoded(event: PublishEvent, cursor: string): EncodedFrame {
+  try {
+    return encodeFrame(event, cursor);
+  } catch (error) {
+    throw asHubError(error);
+  }
+}
