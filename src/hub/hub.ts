@@ -1,9 +1,6 @@
 import type { RequestListener } from 'node:http';
 
-import { systemClock } from '../base/index.js';
-import type { Clock } from '../base/index.js';
-import { encodeComment, quote } from '../protocol/index.js';
-import type { Logger } from '../runtime/index.js';
+import { encodeComment } from '../protocol/index.js';
 import { MemoryBackplane } from './backplane/memory.js';
 import type { Backplane, Connection, Publication, Published } from './backplane/backplane.js';
 import type { Channel } from './channel.js';
@@ -15,43 +12,16 @@ import { FeedRegistry } from './feed-registry.js';
 import type { Feed } from './feed.js';
 import { BodyShare } from './body-share.js';
 import { FlushPacker } from './compression.js';
-import type { Compression } from './compression.js';
-import { DEFAULT_HISTORY, DEFAULT_LIMITS, DEFAULT_TIMES } from './limits.js';
-import type { HistoryLimits, HubLimits } from './limits.js';
 import { createCounters } from './metrics.js';
 import type { HubCounters } from './metrics.js';
 import { lossesWhileThere, resolveStart } from './resume.js';
 import type { ResumeRequest, Start } from './resume.js';
 import { Rotation } from './rotation.js';
+import { settingsOf } from './settings.js';
+import type { HubOptions, HubSettings } from './settings.js';
 import type { ChannelStore } from './store.js';
 import { countGaps, Subscriber } from './subscriber.js';
 import type { Outlet, SubscriberContext } from './subscriber.js';
-
-/** Everything has a default; times are in milliseconds. */
-export interface HubOptions {
-  readonly history?: Partial<HistoryLimits>;
-  readonly limits?: Partial<HubLimits>;
-  /** Between comments that keep an idle connection open (default 15,000). */
-  readonly heartbeatMs?: number;
-  /** What clients are told to wait before they reconnect (default 2,000). */
-  readonly retryMs?: number;
-  /** How long a subscriber may take none of its bytes before it is cut off (default 60,000). */
-  readonly stallTimeoutMs?: number;
-  /** The window over which `drain()` sends subscribers away (default 10,000). */
-  readonly drainMs?: number;
-  /** How long after its last event a channel ends by itself (default 0: never). */
-  readonly channelTtlMs?: number;
-  readonly cors?: {
-    /** Origins whose pages may read and publish; `*` is all, without credentials (default none but the hub's own). */
-    readonly origins: readonly string[];
-  };
-  /** How streams are sent to who accepts it: `gzip`, each flush compressed once for all (the default), or `none`. */
-  readonly compression?: Compression;
-  /** Where the hub is mounted in a server that strips nothing, such as `/events` (default none). */
-  readonly basePath?: string;
-  readonly logger?: Logger;
-  readonly clock?: Clock;
-}
 
 /** What the hub is asked to deliver. */
 export interface SubscribeRequest {
@@ -73,13 +43,6 @@ export interface Opening {
 }
 
 /** The hub itself; `createHub` of the door adds HTTP. */
-export type HubSettings = Required<Omit<HubOptions, 'history' | 'limits' | 'logger' | 'cors'>> & {
-  readonly history: HistoryLimits;
-  readonly limits: HubLimits;
-  readonly origins: readonly string[];
-  readonly logger: Logger | undefined;
-};
-
 export interface Hub extends AsyncDisposable {
   /** Answers every request below `basePath`; for `http.createServer(hub.handler)` or a route of a server you have. */
   readonly handler: RequestListener;
@@ -93,8 +56,8 @@ export interface Hub extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Upkeep ticks per heartbeat interval: each looks after one share of the subscribers. */
-const BEAT_SHARES = 16;
+/** Upkeep ticks per heartbeat interval: each looks after one share of the subscribers and channels. */
+export const UPKEEP_SHARES = 16;
 const DRAIN_TICK_MS = 20;
 
 /** Channels, subscribers and what moves events from the ones to the others; no HTTP. */
@@ -132,7 +95,7 @@ export class HubCore {
       scheduleTurn: (subscriber) => this.#delivery.scheduleTurn(subscriber),
     };
     this.#beats = new Rotation(this.subscribers);
-    this.#upkeep = setInterval(() => this.#keepUp(), Math.max(1, this.settings.heartbeatMs / BEAT_SHARES)).unref();
+    this.#upkeep = setInterval(() => this.#keepUp(), Math.max(1, this.settings.heartbeatMs / UPKEEP_SHARES)).unref();
   }
 
   get isDraining(): boolean {
@@ -264,25 +227,9 @@ export class HubCore {
   }
 
   #keepUp(): void {
-    this.#beats.visitShare(BEAT_SHARES, (subscriber) => subscriber.beat(this.#heartbeat, this.settings.stallTimeoutMs));
+    this.#beats.visitShare(UPKEEP_SHARES, (subscriber) =>
+      subscriber.beat(this.#heartbeat, this.settings.stallTimeoutMs),
+    );
     this.backplane.keepUp();
   }
-}
-
-function settingsOf(options: HubOptions): HubSettings {
-  const { basePath = '', history, limits, cors, logger, clock = systemClock, ...others } = options;
-  if (basePath !== '' && !/^(\/[A-Za-z0-9._~-]+)+$/.test(basePath)) {
-    throw new TypeError(`Cannot mount the hub at ${quote(basePath)}: write it like "/events"`);
-  }
-  return {
-    ...DEFAULT_TIMES,
-    compression: 'gzip',
-    ...others,
-    basePath,
-    clock,
-    logger,
-    history: { ...DEFAULT_HISTORY, ...history },
-    limits: { ...DEFAULT_LIMITS, ...limits },
-    origins: cors?.origins ?? [],
-  };
 }

@@ -1,10 +1,12 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 import type { CompressionCounters } from './compression.js';
+import type { MetricsReport } from './backplane/backplane.js';
 import type { HubErrorCode } from './errors.js';
 import type { HubCore } from './hub.js';
+import type { ChannelStore } from './store.js';
 import type { DeliveryCounters } from './subscriber.js';
 
 /** Plain numbers, counted where it happens: the hot path never calls the metrics library. */
@@ -39,17 +41,17 @@ const LAG_RESOLUTION_MS = 10;
 interface Meaning {
   readonly name: string;
   readonly help: string;
+  /** How the values of several processes become one (default `sum`). */
+  readonly aggregator?: 'sum' | 'max' | 'first';
 }
 
 /** The hub's metrics in Prometheus text form, read when asked for. */
 export function createMetrics(hub: HubCore): Registry {
   const registry = new Registry();
-  const gauge = (name: string, help: string, read: () => number): void => addGauge(registry, { name, help }, read);
   const count = (name: string, help: string, read: () => number): void => addCounter(registry, { name, help }, read);
   const { counters } = hub;
-  gauge('subscribers', 'Live SSE responses', () => hub.subscribers.size);
-  gauge('channels', 'Channels with a subscriber or a history', () => hub.store.channels.size);
-  gauge('history_bytes', 'Bytes of encoded events kept for resume', () => hub.store.bytes);
+  addGauge(registry, { name: 'subscribers', help: 'Live SSE responses' }, () => hub.subscribers.size);
+  if (!hub.backplane.isReplica) addStore(registry, hub.store);
   count('subscriptions_total', 'Subscriptions begun', () => counters.subscriptions);
   count('events_published_total', 'Events published', () => counters.published);
   count('events_duplicate_total', 'Events not published again, by idempotency key', () => counters.duplicates);
@@ -73,6 +75,30 @@ export function createMetrics(hub: HubCore): Registry {
   return registry;
 }
 
+/** What a primary has to say: it holds no sockets, but every history. */
+export function createPrimaryMetrics(store: ChannelStore): () => Promise<MetricsReport> {
+  const registry = new Registry();
+  addStore(registry, store);
+  addEventLoopLag(registry);
+  return () => reportOf(registry);
+}
+
+/** The counts of `registry` in the form that {@link mergeMetrics} takes. */
+export async function reportOf(registry: Registry): Promise<MetricsReport> {
+  return registry.getMetricsAsJSON();
+}
+
+/** One registry that says what several processes counted: sums, but for what each has alone. */
+export function mergeMetrics(reports: readonly MetricsReport[]): Registry {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the library's types say one object; it takes a list for each process
+  return AggregatorRegistry.aggregate(reports as unknown as object[]);
+}
+
+function addStore(registry: Registry, store: ChannelStore): void {
+  addGauge(registry, { name: 'channels', help: 'Channels with a subscriber or a history' }, () => store.channels.size);
+  addGauge(registry, { name: 'history_bytes', help: 'Bytes of encoded events kept for resume' }, () => store.bytes);
+}
+
 function addCompression(registry: Registry, { counters }: HubCore): void {
   const count = (name: string, help: string, read: () => number): void => addCounter(registry, { name, help }, read);
   count('compressed_flushes_total', 'Flushes compressed, each for all who get it', () => counters.compressedFlushes);
@@ -85,7 +111,7 @@ function addEventLoopLag(registry: Registry): void {
   const delay = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   delay.enable();
   const help = 'How late the event loop was at worst in 99 of 100 looks, since the metrics were read last';
-  addGauge(registry, { name: 'event_loop_lag_p99_seconds', help }, () => {
+  addGauge(registry, { name: 'event_loop_lag_p99_seconds', help, aggregator: 'max' }, () => {
     const seconds = Math.max(0, delay.percentile(99) / 1e9 - LAG_RESOLUTION_MS / 1000);
     delay.reset();
     return seconds;
@@ -118,16 +144,17 @@ function addLimits(registry: Registry, hub: HubCore): void {
     help: 'What the hub takes before it refuses or forgets',
     labelNames: ['limit'],
     registers: [],
+    aggregator: 'first',
   });
   for (const [limit, value] of Object.entries(bounds)) gauge.set({ limit }, value);
   registry.registerMetric(gauge);
 }
 
-function addGauge(registry: Registry, { name, help }: Meaning, read: () => number): void {
+function addGauge(registry: Registry, { name, ...meaning }: Meaning, read: () => number): void {
   const collect = function collect(this: Gauge): void {
     this.set(read());
   };
-  registry.registerMetric(new Gauge({ name: `tidegate_${name}`, help, registers: [], collect }));
+  registry.registerMetric(new Gauge({ name: `tidegate_${name}`, ...meaning, registers: [], collect }));
 }
 
 function addCounter(registry: Registry, { name, help }: Meaning, read: () => number): void {

@@ -143,15 +143,11 @@ export class ChannelStore {
     this.#bytes -= channel.history.bytes;
   }
 
-  /** Gives up a share of what is too old; `visit` sees each channel of that share before. */
+  /** Visits a share of the channels: after a few calls every one had its turn. */
   sweep(visit: (channel: Channel) => void): void {
     // An iterator that stands still keeps alive whatever its map has let go of since.
     this.#space.skip();
-    this.#sweep.visitShare(SWEEP_SHARES, ([, channel]) => {
-      visit(channel);
-      this.trim(channel);
-      this.release(channel);
-    });
+    this.#sweep.visitShare(SWEEP_SHARES, ([, channel]) => visit(channel));
   }
 
   #add(channel: Channel): Channel {

@@ -1,6 +1,25 @@
-import { createHub, listen } from '../../src/hub/index.js';
+import { join } from 'node:path';
+
+import { createHub, createWorkerHub, listen, startPrimary } from '../../src/hub/index.js';
 import type { Hub, HubOptions, ListenOptions } from '../../src/hub/index.js';
 import { StreamClient } from './stream-client.js';
+import { createTemporaryFolder } from './temporary-folder.js';
+
+/** The same tests on a hub whose history another process keeps: `TIDEGATE_TEST_WORKERS=1`. */
+export const isOnWorkers = process.env['TIDEGATE_TEST_WORKERS'] === '1';
+
+async function createHubOnPrimary(options: HubOptions): Promise<Hub> {
+  const folder = await createTemporaryFolder();
+  const primaryPath = join(folder.path, 'primary.sock');
+  const primary = await startPrimary(options, primaryPath);
+  const hub = await createWorkerHub({ ...options, primaryPath, onPrimaryLost: () => undefined });
+  const close = async (): Promise<void> => {
+    await hub.close();
+    await primary[Symbol.asyncDispose]();
+    await folder[Symbol.asyncDispose]();
+  };
+  return { ...hub, close, [Symbol.asyncDispose]: close };
+}
 
 /** A hub on a port of its own, and short ways to talk to it over real sockets. */
 export class HubServer implements AsyncDisposable {
@@ -16,7 +35,7 @@ export class HubServer implements AsyncDisposable {
 
   static async start(options: HubOptions & Pick<ListenOptions, 'port' | 'tls'> = {}): Promise<HubServer> {
     const { port = 0, tls, ...hubOptions } = options;
-    const hub = createHub(hubOptions);
+    const hub = await (isOnWorkers ? createHubOnPrimary(hubOptions) : createHub(hubOptions));
     const server = await listen(hub, { port, ...(tls === undefined ? {} : { tls }) });
     return new HubServer(hub, server.url, () => server.close());
   }

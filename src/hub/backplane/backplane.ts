@@ -46,7 +46,7 @@ export interface Backplane extends AsyncDisposable {
   readonly isReplica: boolean;
   /**
    * Resolves when every event is placed and kept; by then, or soon after, it is in the store of all who follow.
-   * @throws HubError `channel-ended`, `too-many-channels`, `publish-rate-exceeded`, or as the encoder refuses.
+   * @throws HubError `channel-ended`, `too-many-channels`, `publish-rate-exceeded`, `backplane-busy`, `primary-lost`, or as the encoder refuses.
    */
   publish(publication: Publication): Promise<readonly Published[]>;
   /** Ends a channel: subscribers get `tidegate.end` after its last event. False where it had ended. */
@@ -64,8 +64,10 @@ export interface Backplane extends AsyncDisposable {
   describeChannel(name: string): Promise<ChannelSummary>;
   /** @throws HubError `unknown-channel`, or as a subscription with the same parameters would. */
   readHistory(name: string, request: HistoryRequest): Promise<HistoryPage>;
-  /** This process's report, and those of the others. */
-  gatherMetrics(own: () => Promise<MetricsReport>): Promise<readonly MetricsReport[]>;
+  /** How the other processes learn what this one has counted. */
+  offerMetrics(report: () => Promise<MetricsReport>): void;
+  /** What the hub's other processes have counted. */
+  gatherMetrics(): Promise<readonly MetricsReport[]>;
   /** Called a few times in every heartbeat interval: ends and forgets what is over. */
   keepUp(): void;
 }

@@ -94,8 +94,11 @@ export class MemoryBackplane implements Backplane {
     return readHistory(this.store, findChannel(this.store, name), request);
   }
 
-  async gatherMetrics(own: () => Promise<MetricsReport>): Promise<readonly MetricsReport[]> {
-    return [await own()];
+  /** There is no other process to offer it to. */
+  offerMetrics(): void {}
+
+  async gatherMetrics(): Promise<readonly MetricsReport[]> {
+    return [];
   }
 
   keepUp(): void {
@@ -104,6 +107,8 @@ export class MemoryBackplane implements Backplane {
     this.store.sweep((channel) => {
       const isOver = this.#channelTtlMs > 0 && nowMs - (channel.lastEventMs ?? nowMs) >= this.#channelTtlMs;
       if (isOver && !channel.isEnded) this.#end(channel);
+      this.store.trim(channel);
+      this.store.release(channel);
     });
   }
 

@@ -6,7 +6,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
 import type { HubCore } from '../hub.js';
-import { createMetrics } from '../metrics.js';
+import { createMetrics, mergeMetrics, reportOf } from '../metrics.js';
 import { describeStreams } from './openapi.js';
 import { asRefusal, PROBLEM_TYPE, problemHeaders, problemOf } from './problem.js';
 
@@ -133,9 +133,12 @@ function addOperations(app: OpenAPIHono, hub: HubCore): void {
     if (hub.isDraining) throw new HubError('draining', 'Cannot take new subscribers: the hub is shutting down');
     return context.json({ status: 'ready' as const }, 200);
   });
-  app.openapi(ROUTES.metrics, async (context) =>
-    context.text(await registry.metrics(), 200, { 'Content-Type': registry.contentType }),
-  );
+  hub.backplane.offerMetrics(() => reportOf(registry));
+  app.openapi(ROUTES.metrics, async (context) => {
+    const others = await hub.backplane.gatherMetrics();
+    const whole = others.length === 0 ? registry : mergeMetrics([await reportOf(registry), ...others]);
+    return context.text(await whole.metrics(), 200, { 'Content-Type': registry.contentType });
+  });
 }
 
 function addChannels(app: OpenAPIHono, hub: HubCore): void {

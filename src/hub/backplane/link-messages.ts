@@ -1,0 +1,59 @@
+import { HubError } from '../errors.js';
+import type { ErrorPlace, HubErrorCode } from '../errors.js';
+import type { HistoryRequest, ListRequest } from '../listing.js';
+import type { Connection, MetricsReport, Publication } from './backplane.js';
+
+/** What a worker asks of the primary, and what the answer is to: every request has one. */
+export type Request =
+  | { readonly call: 'publish'; readonly publication: Publication }
+  | { readonly call: 'end'; readonly channel: string }
+  | { readonly call: 'join'; readonly number: number; readonly connection: Connection }
+  | { readonly call: 'list'; readonly request: ListRequest }
+  | { readonly call: 'describe'; readonly channel: string }
+  | { readonly call: 'history'; readonly channel: string; readonly request: HistoryRequest }
+  | { readonly call: 'metrics' };
+
+/** From a worker to the primary. */
+export type WorkerMessage =
+  | { readonly kind: 'request'; readonly id: number; readonly request: Request }
+  /** The connection that joined under `number` has left. */
+  | { readonly kind: 'leave'; readonly number: number }
+  | { readonly kind: 'report'; readonly id: number; readonly report: MetricsReport };
+
+/** From the primary to a worker. */
+export type PrimaryMessage =
+  | { readonly kind: 'hello'; readonly epoch: string; readonly headOffset: number }
+  /** A channel that the worker follows from here on; its history comes next, as frames. */
+  | {
+      readonly kind: 'channel';
+      readonly name: string;
+      readonly evictedOffset: number;
+      readonly evictedTimeMs: number;
+      readonly endedAtMs?: number;
+    }
+  | { readonly kind: 'answer'; readonly id: number; readonly result: unknown; readonly headOffset: number }
+  | { readonly kind: 'refusal'; readonly id: number; readonly error: LinkError }
+  | { readonly kind: 'report'; readonly id: number };
+
+/** A HubError on its way between two processes. */
+export interface LinkError extends ErrorPlace {
+  readonly code: HubErrorCode;
+  readonly message: string;
+}
+
+export function toLinkError(error: unknown): LinkError {
+  if (!(error instanceof HubError)) return { code: 'internal', message: String(error) };
+  const { code, message, line, published } = error;
+  return {
+    code,
+    message,
+    ...(line === undefined ? {} : { line }),
+    ...(published === undefined ? {} : { published }),
+  };
+}
+
+export function fromLinkError({ code, message, ...place }: LinkError): Error {
+  // A fault, not a refusal: its message is for the log alone.
+  if (code === 'internal') return new Error(message);
+  return new HubError(code, message, place);
+}

@@ -1,0 +1,245 @@
+import { connect } from 'node:net';
+
+import type { Channel } from '../channel.js';
+import { HubError } from '../errors.js';
+import type { HistoryLimits } from '../limits.js';
+import type { ChannelPage, ChannelSummary, HistoryPage, HistoryRequest, ListRequest } from '../listing.js';
+import { ChannelStore } from '../store.js';
+import type { Backplane, Connection, MetricsReport, Publication, Published } from './backplane.js';
+import { fromLinkError } from './link-messages.js';
+import type { PrimaryMessage, Request, WorkerMessage } from './link-messages.js';
+import { Link } from './link.js';
+import type { LinkFrame } from './link.js';
+
+export interface WorkersBackplaneOptions {
+  /** The Unix socket on which the primary listens. */
+  readonly path: string;
+  readonly history: HistoryLimits;
+  readonly nowMs: () => number;
+  /** The primary is gone: nothing can be published or joined any more, and what is here belongs to an epoch that is over. */
+  readonly onLost: () => void;
+}
+
+interface Pending {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Milliseconds for the primary to answer a connection. */
+const HELLO_MS = 10_000;
+
+/** Bytes that may wait for the primary; then `backplane-busy`. */
+const BUSY_BYTES = 64 * 1024 * 1024;
+
+/** Joins a worker to its primary. @throws Error where it does not answer. */
+export async function connectToPrimary(options: WorkersBackplaneOptions): Promise<WorkersBackplane> {
+  const backplane = new WorkersBackplane(options);
+  await backplane.connected;
+  return backplane;
+}
+
+/**
+ * One worker's end: the primary orders and keeps all events, the worker holds a copy of each channel that has a
+ * subscriber here. A channel's history comes with its first subscriber and goes with its last.
+ */
+export class WorkersBackplane implements Backplane {
+  readonly isReplica = true;
+  /** Resolves with the first word of the primary. */
+  readonly connected: Promise<void>;
+  readonly #options: WorkersBackplaneOptions;
+  readonly #link: Link;
+  readonly #pending = new Map<number, Pending>();
+  /** How many connections here have each channel. */
+  readonly #followers = new Map<string, number>();
+  readonly #numbers = new Map<Connection, number>();
+  readonly #changed = new Set<Channel>();
+  #store: ChannelStore | undefined;
+  #report: (() => Promise<MetricsReport>) | undefined;
+  #lastId = 0;
+  #isClosed = false;
+  #greet: (() => void) | undefined;
+
+  constructor(options: WorkersBackplaneOptions) {
+    this.#options = options;
+    const socket = connect(options.path);
+    this.connected = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => socket.destroy(new Error('The primary does not answer')), HELLO_MS);
+      socket.once('error', reject);
+      socket.once('close', () => clearTimeout(timer));
+      this.#greet = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#link = new Link(socket, {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both ends are the same program
+      onMessage: (message) => this.#take(message as PrimaryMessage),
+      onFrame: (frame) => this.#append(frame),
+      onRead: () => this.#tellChanged(),
+      onClosed: () => this.#lost(),
+    });
+  }
+
+  get store(): ChannelStore {
+    if (this.#store === undefined)
+      throw new HubError('internal', 'Cannot read the store: the primary has said nothing');
+    return this.#store;
+  }
+
+  publish(publication: Publication): Promise<readonly Published[]> {
+    return this.#ask({ call: 'publish', publication });
+  }
+
+  end(channel: string): Promise<boolean> {
+    return this.#ask({ call: 'end', channel });
+  }
+
+  async join(connection: Connection): Promise<readonly Channel[]> {
+    this.#lastId += 1;
+    const number = this.#lastId;
+    for (const name of connection.channels) this.#followers.set(name, (this.#followers.get(name) ?? 0) + 1);
+    try {
+      await this.#ask({ call: 'join', number, connection });
+    } catch (error) {
+      this.#unfollow(connection.channels);
+      throw error;
+    }
+    this.#numbers.set(connection, number);
+    return connection.channels.map((name) => this.#channel(name));
+  }
+
+  leave(connection: Connection): void {
+    const number = this.#numbers.get(connection);
+    if (number === undefined) return;
+    this.#numbers.delete(connection);
+    this.#unfollow(connection.channels);
+    this.#send({ kind: 'leave', number });
+  }
+
+  listChannels(request: ListRequest): Promise<ChannelPage> {
+    return this.#ask({ call: 'list', request });
+  }
+
+  describeChannel(channel: string): Promise<ChannelSummary> {
+    return this.#ask({ call: 'describe', channel });
+  }
+
+  readHistory(channel: string, request: HistoryRequest): Promise<HistoryPage> {
+    return this.#ask({ call: 'history', channel, request });
+  }
+
+  offerMetrics(report: () => Promise<MetricsReport>): void {
+    this.#report = report;
+  }
+
+  gatherMetrics(): Promise<readonly MetricsReport[]> {
+    return this.#ask({ call: 'metrics' });
+  }
+
+  keepUp(): void {
+    this.store.sweep((channel) => this.store.trim(channel));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    this.#link.end();
+    await Promise.resolve();
+  }
+
+  #channel(name: string): Channel {
+    const channel = this.store.channels.get(name);
+    if (channel === undefined) throw new HubError('internal', `The primary did not send channel ${name}`);
+    return channel;
+  }
+
+  #unfollow(names: readonly string[]): void {
+    for (const name of names) {
+      const left = (this.#followers.get(name) ?? 0) - 1;
+      if (left > 0) this.#followers.set(name, left);
+      else {
+        this.#followers.delete(name);
+        this.store.drop(name);
+      }
+    }
+  }
+
+  async #ask<Result>(request: Request): Promise<Result> {
+    if (this.#isClosed) throw lostError();
+    if (this.#link.pendingBytes > BUSY_BYTES)
+      throw new HubError('backplane-busy', 'Cannot do it now: the process that orders events is behind');
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+    this.#send({ kind: 'request', id, request });
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both ends are the same program
+    return (await answer) as Result;
+  }
+
+  #send(message: WorkerMessage): void {
+    if (!this.#isClosed) this.#link.send(message);
+  }
+
+  #take(message: PrimaryMessage): void {
+    switch (message.kind) {
+      case 'hello':
+        return this.#begin(message.epoch, message.headOffset);
+      case 'channel': {
+        const { name, evictedOffset, evictedTimeMs, endedAtMs } = message;
+        const channel = this.store.replace(name, { offset: evictedOffset, timeMs: evictedTimeMs });
+        if (endedAtMs !== undefined) channel.markEnded(endedAtMs);
+        return undefined;
+      }
+      case 'answer':
+        // What was asked for may be acted on as soon as it is here: so must what came before it.
+        this.#tellChanged();
+        this.store.advance(message.headOffset);
+        return this.#settle(message.id)?.resolve(message.result);
+      case 'refusal':
+        return this.#settle(message.id)?.reject(fromLinkError(message.error));
+      case 'report':
+        return void this.#sendReport(message.id);
+    }
+  }
+
+  #begin(epoch: string, headOffset: number): void {
+    const { history, nowMs } = this.#options;
+    this.#store = new ChannelStore({ history, channelsMax: Infinity, nowMs, epoch });
+    this.#store.advance(headOffset);
+    this.#greet?.();
+  }
+
+  #append({ channel: name, frame, placement }: LinkFrame): void {
+    // The last subscriber may have left while it was on its way.
+    const channel = this.store.channels.get(name);
+    if (channel === undefined) return this.store.advance(placement.offset);
+    this.store.append(channel, frame, placement);
+    this.#changed.add(channel);
+  }
+
+  #tellChanged(): void {
+    for (const channel of this.#changed) this.store.changed(channel);
+    this.#changed.clear();
+  }
+
+  #settle(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
+  }
+
+  async #sendReport(id: number): Promise<void> {
+    this.#send({ kind: 'report', id, report: (await this.#report?.()) ?? [] });
+  }
+
+  #lost(): void {
+    const wasClosed = this.#isClosed;
+    this.#isClosed = true;
+    for (const { reject } of this.#pending.values()) reject(lostError());
+    this.#pending.clear();
+    if (!wasClosed && this.#store !== undefined) this.#options.onLost();
+  }
+}
+
+function lostError(): HubError {
+  return new HubError('primary-lost', 'Cannot do it: the process that orders events is gone');
+}

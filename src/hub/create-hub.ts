@@ -1,0 +1,59 @@
+import { connectToPrimary } from './backplane/workers.js';
+import { MemoryBackplane } from './backplane/memory.js';
+import { Primary } from './backplane/primary.js';
+import { createHandler } from './http/handler.js';
+import { HubCore, UPKEEP_SHARES } from './hub.js';
+import type { Hub } from './hub.js';
+import { settingsOf } from './settings.js';
+import type { HubOptions } from './settings.js';
+
+/** A hub with its history in memory. Give its `handler` to a server, or both to {@link listen}. */
+export function createHub(options: HubOptions = {}): Hub {
+  return hubOf(new HubCore(options));
+}
+
+/**
+ * Starts the process that orders the events of several workers and keeps their history, on the Unix socket `path`:
+ * who can open it is trusted. Of `options` it takes history, limits and `channelTtlMs`; the workers take the rest.
+ */
+export async function startPrimary(options: HubOptions, path: string): Promise<AsyncDisposable> {
+  const settings = settingsOf(options);
+  const backplane = new MemoryBackplane({ ...settings, nowMs: () => settings.clock.now() });
+  const primary = new Primary(backplane, Math.max(1, settings.heartbeatMs / UPKEEP_SHARES));
+  await primary.listen(path);
+  return primary;
+}
+
+export interface WorkerOptions extends HubOptions {
+  /** Where the primary listens. */
+  readonly primaryPath: string;
+  /** The primary is gone: cut all connections, so that clients come back to the next and hear of the gap. */
+  readonly onPrimaryLost: () => void;
+}
+
+/** A hub of several: it holds sockets, and the primary its history. @throws Error where the primary does not answer. */
+export async function createWorkerHub({ primaryPath, onPrimaryLost, ...options }: WorkerOptions): Promise<Hub> {
+  const { history, clock } = settingsOf(options);
+  const backplane = await connectToPrimary({
+    path: primaryPath,
+    history,
+    nowMs: () => clock.now(),
+    onLost: onPrimaryLost,
+  });
+  return hubOf(new HubCore(options, backplane));
+}
+
+function hubOf(core: HubCore): Hub {
+  const close = async (): Promise<void> => {
+    core.close();
+    await core.backplane[Symbol.asyncDispose]();
+  };
+  return {
+    handler: createHandler(core),
+    publish: (channel, event) => core.publishOne(channel, event),
+    end: (channel) => core.backplane.end(channel),
+    drain: () => core.drain(),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

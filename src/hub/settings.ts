@@ -1,0 +1,60 @@
+import { systemClock } from '../base/index.js';
+import type { Clock } from '../base/index.js';
+import { quote } from '../protocol/index.js';
+import type { Logger } from '../runtime/index.js';
+import type { Compression } from './compression.js';
+import { DEFAULT_HISTORY, DEFAULT_LIMITS, DEFAULT_TIMES } from './limits.js';
+import type { HistoryLimits, HubLimits } from './limits.js';
+
+/** Everything has a default; times are in milliseconds. */
+export interface HubOptions {
+  readonly history?: Partial<HistoryLimits>;
+  readonly limits?: Partial<HubLimits>;
+  /** Between comments that keep an idle connection open (default 15,000). */
+  readonly heartbeatMs?: number;
+  /** What clients are told to wait before they reconnect (default 2,000). */
+  readonly retryMs?: number;
+  /** How long a subscriber may take none of its bytes before it is cut off (default 60,000). */
+  readonly stallTimeoutMs?: number;
+  /** The window over which `drain()` sends subscribers away (default 10,000). */
+  readonly drainMs?: number;
+  /** How long after its last event a channel ends by itself (default 0: never). */
+  readonly channelTtlMs?: number;
+  readonly cors?: {
+    /** Origins whose pages may read and publish; `*` is all, without credentials (default none but the hub's own). */
+    readonly origins: readonly string[];
+  };
+  /** How streams are sent to who accepts it: `gzip`, each flush compressed once for all (the default), or `none`. */
+  readonly compression?: Compression;
+  /** Where the hub is mounted in a server that strips nothing, such as `/events` (default none). */
+  readonly basePath?: string;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/** The options with their defaults filled in. */
+export type HubSettings = Required<Omit<HubOptions, 'history' | 'limits' | 'logger' | 'cors'>> & {
+  readonly history: HistoryLimits;
+  readonly limits: HubLimits;
+  readonly origins: readonly string[];
+  readonly logger: Logger | undefined;
+};
+
+/** @throws TypeError where `basePath` is none. */
+export function settingsOf(options: HubOptions): HubSettings {
+  const { basePath = '', history, limits, cors, logger, clock = systemClock, ...others } = options;
+  if (basePath !== '' && !/^(\/[A-Za-z0-9._~-]+)+$/.test(basePath)) {
+    throw new TypeError(`Cannot mount the hub at ${quote(basePath)}: write it like "/events"`);
+  }
+  return {
+    ...DEFAULT_TIMES,
+    compression: 'gzip',
+    ...others,
+    basePath,
+    clock,
+    logger,
+    history: { ...DEFAULT_HISTORY, ...history },
+    limits: { ...DEFAULT_LIMITS, ...limits },
+    origins: cors?.origins ?? [],
+  };
+}

@@ -1,0 +1,290 @@
+import { describe, expect, it } from 'vitest';
+
+import type { Backplane, Connection, Published } from '../../src/hub/backplane/backplane.js';
+import { readFrame } from '../../src/hub/form.js';
+import { DEFAULT_HISTORY, DEFAULT_LIMITS } from '../../src/hub/limits.js';
+import type { HistoryLimits, HubLimits } from '../../src/hub/limits.js';
+
+export interface BackplaneSettings {
+  readonly history: HistoryLimits;
+  readonly limits: HubLimits;
+  readonly channelTtlMs: number;
+}
+
+/** The processes of one hub: one at least. */
+export interface BackplaneFixture extends AsyncDisposable {
+  readonly nodes: readonly Backplane[];
+}
+
+type Start = (settings: BackplaneSettings) => Promise<BackplaneFixture>;
+
+const defaults: BackplaneSettings = { history: DEFAULT_HISTORY, limits: DEFAULT_LIMITS, channelTtlMs: 0 };
+
+function connectionTo(...channels: readonly string[]): Connection {
+  return { channels, address: '127.0.0.1' };
+}
+
+function publishTo(node: Backplane, channel: string, ...texts: readonly string[]): Promise<readonly Published[]> {
+  return node.publish({ channels: [channel], events: texts.map((data) => ({ data })) });
+}
+
+/** What a node's own copy of a channel holds. */
+function dataOf(node: Backplane, channel: string): readonly string[] {
+  const frames = node.store.channels.get(channel)?.history.framesAfter(0) ?? [];
+  return Array.from(frames, (frame) => readFrame(frame).data);
+}
+
+/** The first and the last node: the same where there is only one. */
+function ends({ nodes }: BackplaneFixture): readonly [Backplane, Backplane] {
+  const [first] = nodes;
+  const last = nodes.at(-1);
+  if (first === undefined || last === undefined) throw new Error('A backplane needs a node');
+  return [first, last];
+}
+
+const refusedWith = (code: string): object => expect.objectContaining({ code }) as object;
+
+/** What every backplane must do (`src/hub/backplane/backplane.ts`). */
+export function describeBackplane(name: string, start: Start): void {
+  describe(`${name} (backplane conformance)`, () => {
+    describePublishing(start);
+    describeJoining(start);
+    describeLimits(start);
+    describeLooking(start);
+  });
+}
+
+function describePublishing(start: Start): void {
+  it('publish() gives offsets that rise over all channels and nodes', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    const cursors: string[] = [];
+    for (const [node, channel] of [
+      [here, 'a'],
+      [there, 'b'],
+      [here, 'b'],
+      [there, 'a'],
+    ] as const) {
+      const [published] = await publishTo(node, channel, 'x');
+      cursors.push(published?.cursor ?? '');
+    }
+    const offsets = cursors.map((cursor) => Number(cursor.split('-')[1]));
+    expect(offsets).toEqual(offsets.toSorted((a, b) => a - b));
+    expect(new Set(offsets).size).toBe(4);
+    expect(new Set(cursors.map((cursor) => cursor.split('-')[0]))).toEqual(new Set([here.store.epoch]));
+    expect(there.store.epoch).toBe(here.store.epoch);
+  });
+
+  it('publish() from every node at once ends in one order on all', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    await Promise.all(fixture.nodes.map((node) => node.join(connectionTo('a'))));
+    const count = 300;
+    const publishing = fixture.nodes.map(async (node, at) => {
+      for (let number = 0; number < count; number += 1) await publishTo(node, 'a', `${at}:${number}`);
+    });
+    await Promise.all(publishing);
+    const total = count * fixture.nodes.length;
+    for (const node of fixture.nodes) await expect.poll(() => dataOf(node, 'a').length).toBe(total);
+    expect(dataOf(there, 'a')).toEqual(dataOf(here, 'a'));
+    for (const at of fixture.nodes.keys()) {
+      const own = dataOf(here, 'a').filter((data) => data.startsWith(`${at}:`));
+      expect(own).toEqual(Array.from({ length: count }, (_, number) => `${at}:${number}`));
+    }
+  });
+
+  it('publish() to several channels reaches all or none', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    await here.join(connectionTo('a', 'b'));
+    const published = await there.publish({ channels: ['a', 'b'], events: [{ data: 'both' }] });
+    expect(published.map(({ channel }) => channel)).toEqual(['a', 'b']);
+    await expect.poll(() => [dataOf(here, 'a'), dataOf(here, 'b')]).toEqual([['both'], ['both']]);
+    await there.end('b');
+    const refused = here.publish({ channels: ['a', 'b'], events: [{ data: 'none' }] });
+    await expect(refused).rejects.toEqual(refusedWith('channel-ended'));
+    await publishTo(there, 'a', 'after');
+    await expect.poll(() => dataOf(here, 'a')).toEqual(['both', 'after']);
+  });
+
+  it('publish() takes a key once, whichever node it comes to', async () => {
+    await using fixture = await start(defaults);
+    const publication = { channels: ['a'], events: [{ data: 'once', idempotencyKey: 'k' }] };
+    const answers = await Promise.all([...fixture.nodes, ...fixture.nodes].map((node) => node.publish(publication)));
+    const published = answers.flat();
+    expect(published.filter(({ isDuplicate }) => !isDuplicate)).toHaveLength(1);
+    expect(new Set(published.map(({ cursor }) => cursor)).size).toBe(1);
+    const [here] = ends(fixture);
+    await here.join(connectionTo('a'));
+    expect(dataOf(here, 'a')).toEqual(['once']);
+  });
+
+  it('publish() keeps any bytes, own ids and event types', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    await there.join(connectionTo('a:b@c'));
+    const event = { id: 'own-1', event: 'typ ß', data: 'zwei\nZeilen \u{1F30A}', retry: 1234 };
+    const [published] = await here.publish({ channels: ['a:b@c'], events: [event] });
+    expect(published).toMatchObject({ channel: 'a:b@c', id: 'own-1', isDuplicate: false });
+    await expect.poll(() => dataOf(there, 'a:b@c')).toEqual([event.data]);
+    const frame = [...(there.store.channels.get('a:b@c')?.history.framesAfter(0) ?? [])][0];
+    expect(frame && readFrame(frame)).toEqual(event);
+  });
+
+  it('end() ends a channel once, everywhere, behind its last event', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    const [channel] = await there.join(connectionTo('a'));
+    await publishTo(here, 'a', 'last');
+    expect(await Promise.all([here.end('a'), there.end('a')])).toContain(true);
+    expect(await here.end('a')).toBe(false);
+    await expect.poll(() => channel?.isEnded).toBe(true);
+    expect(channel?.eventCount).toBe(1);
+    for (const node of fixture.nodes)
+      await expect(publishTo(node, 'a', 'late')).rejects.toEqual(refusedWith('channel-ended'));
+    const [again] = await here.join(connectionTo('a'));
+    expect(again?.isEnded).toBe(true);
+  });
+}
+
+function describeJoining(start: Start): void {
+  it('join() brings everything that was published until then, on whichever node', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    for (let round = 0; round < 50; round += 1) {
+      const channel = `c${round}`;
+      const [published] = await publishTo(here, channel, 'one', 'two');
+      const [joined] = await there.join(connectionTo(channel));
+      expect(dataOf(there, channel)).toEqual(['one', 'two']);
+      expect(joined).toBe(there.store.channels.get(channel));
+      expect(there.store.headOffset).toBeGreaterThanOrEqual(Number(published?.cursor.split('-')[1]));
+    }
+  });
+
+  it('join() and leave() in any order neither lose nor repeat an event', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    let isOver = false;
+    const sent: string[] = [];
+    const publishing = (async () => {
+      for (let number = 0; !isOver; number += 1) {
+        sent.push(String(number));
+        await publishTo(here, 'a', String(number));
+      }
+    })();
+    const held: Connection[] = [];
+    for (let round = 0; round < 60; round += 1) {
+      const connections = [connectionTo('a'), connectionTo('a', 'b')];
+      await Promise.all(connections.map((connection) => there.join(connection)));
+      held.push(...connections);
+      const seen = dataOf(there, 'a');
+      expect(seen).toEqual(sent.slice(0, seen.length));
+      for (const connection of held.splice(0, round % 3)) there.leave(connection);
+      if (round % 7 === 0) for (const connection of held.splice(0)) there.leave(connection);
+    }
+    isOver = true;
+    await publishing;
+    await there.join(connectionTo('a'));
+    expect(dataOf(there, 'a')).toEqual(sent);
+  });
+
+  it('join() brings what a channel has given up, so that its gap is known', async () => {
+    await using fixture = await start({ ...defaults, history: { ...DEFAULT_HISTORY, events: 3 } });
+    const [here, there] = ends(fixture);
+    const published = await publishTo(here, 'a', '1', '2', '3', '4', '5');
+    const [channel] = await there.join(connectionTo('a'));
+    expect(dataOf(there, 'a')).toEqual(['3', '4', '5']);
+    expect(channel?.history.evictedOffset).toBe(Number(published[1]?.cursor.split('-')[1]));
+  });
+
+  it('leave() frees what the connection held', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    const connection = connectionTo('a');
+    await there.join(connection);
+    await expect.poll(async () => (await here.listChannels(page)).channels.length).toBe(1);
+    there.leave(connection);
+    await expect.poll(async () => (await here.listChannels({ ...page, isAll: true })).channels).toEqual([]);
+    expect([...there.store.channels.keys()]).toEqual([]);
+  });
+}
+
+function describeLimits(start: Start): void {
+  it('join() counts connections over all nodes', async () => {
+    await using fixture = await start({ ...defaults, limits: { ...DEFAULT_LIMITS, connections: 2 } });
+    const [here, there] = ends(fixture);
+    const first = connectionTo('a');
+    await here.join(first);
+    await there.join(connectionTo('b'));
+    await expect(here.join(connectionTo('c'))).rejects.toEqual(refusedWith('too-many-connections'));
+    here.leave(first);
+    await expect.poll(() => there.join(connectionTo('c')).then(() => 'joined', String)).toBe('joined');
+  });
+
+  it('join() counts connections of one address over all nodes', async () => {
+    await using fixture = await start({ ...defaults, limits: { ...DEFAULT_LIMITS, connectionsPerAddress: 1 } });
+    const [here, there] = ends(fixture);
+    await here.join(connectionTo('a'));
+    await expect(there.join(connectionTo('a'))).rejects.toEqual(refusedWith('too-many-connections-from-address'));
+    await there.join({ channels: ['a'], address: '127.0.0.2' });
+  });
+
+  it('join() that is refused leaves nothing behind', async () => {
+    await using fixture = await start({ ...defaults, limits: { ...DEFAULT_LIMITS, channels: 2 } });
+    const [here, there] = ends(fixture);
+    await here.join(connectionTo('a'));
+    await expect(there.join(connectionTo('b', 'c', 'd'))).rejects.toEqual(refusedWith('too-many-channels'));
+    await expect(there.join(connectionTo('b\n'))).rejects.toEqual(refusedWith('invalid-channel'));
+    const { channels } = await here.listChannels({ ...page, isAll: true });
+    expect(channels.map((channel) => channel.name)).toEqual(['a']);
+    await there.join(connectionTo('a', 'b'));
+  });
+
+  it('publish() counts a publisher over all nodes', async () => {
+    await using fixture = await start({ ...defaults, limits: { ...DEFAULT_LIMITS, publishPerSecond: 5 } });
+    const [here, there] = ends(fixture);
+    const events = Array.from({ length: 100 }, () => ({ data: 'x' }));
+    await here.publish({ channels: ['a'], events, publisher: 'p' });
+    const more = there.publish({ channels: ['a'], events, publisher: 'p' });
+    await expect(more).rejects.toEqual(refusedWith('publish-rate-exceeded'));
+    await there.publish({ channels: ['a'], events, publisher: 'q' });
+    await there.publish({ channels: ['a'], events });
+  });
+}
+
+const page = { after: '', limit: 10, isAll: false };
+
+function describeLooking(start: Start): void {
+  it('listChannels() and describeChannel() tell of every node', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    await publishTo(here, 'a', '1', '2');
+    await here.join(connectionTo('a'));
+    await there.join(connectionTo('a'));
+    for (const node of fixture.nodes) {
+      expect(await node.describeChannel('a')).toMatchObject({ name: 'a', subscribers: 2, events: 2, isEnded: false });
+      expect((await node.listChannels(page)).channels).toHaveLength(1);
+      await expect(node.describeChannel('b')).rejects.toEqual(refusedWith('unknown-channel'));
+    }
+  });
+
+  it('readHistory() pages through a channel from any node', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    await publishTo(here, 'a', '1', '2', '3');
+    const first = await there.readHistory('a', { since: undefined, last: undefined, limit: 2 });
+    expect(first.events.map(({ data }) => data)).toEqual(['1', '2']);
+    const second = await here.readHistory('a', { since: first.next ?? '', last: undefined, limit: 2 });
+    expect(second.events.map(({ data }) => data)).toEqual(['3']);
+    const bad = there.readHistory('a', { since: 'nonsense', last: undefined, limit: 2 });
+    await expect(bad).rejects.toEqual(refusedWith('invalid-cursor'));
+  });
+
+  it('gatherMetrics() brings what the other nodes offer', async () => {
+    await using fixture = await start(defaults);
+    for (const [at, node] of fixture.nodes.entries()) node.offerMetrics(async () => [{ name: `node-${at}` }]);
+    const [here] = ends(fixture);
+    const others = fixture.nodes.slice(1).map((_, at) => [{ name: `node-${at + 1}` }]);
+    expect(await here.gatherMetrics()).toEqual(expect.arrayContaining(others));
+  });
+}
