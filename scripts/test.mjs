@@ -77,6 +77,11 @@ if (isBuilt) {
   step('package', () => run(tool('publint'), ['--strict']));
   step('reference up to date', () => run(process.execPath, [join('scripts', 'docs.mjs'), '--check']));
   step('tests', () => vitest('all', { env: isFull ? { TIDEGATE_TEST_SEEDS: '200' } : {} }));
+  if (isFull) {
+    step('hub tests on a worker', () =>
+      vitest('workers', { args: ['test/integration'], env: { TIDEGATE_TEST_WORKERS: '1' } }),
+    );
+  }
   for (const version of OTHER_NODES) {
     step(`tests of the built code on Node ${version}`, () =>
       vitest(`node-${version}`, {

@@ -1,11 +1,11 @@
-import { createHub, listen } from '../hub/index.js';
-import type { Hub, HubServer } from '../hub/index.js';
+import { listen } from '../hub/index.js';
+import type { Hub, HubOptions, HubServer } from '../hub/index.js';
 import type { Logger } from '../runtime/index.js';
 import type { Settings } from './config/index.js';
 
-/** A hub as the settings have it. */
-export function createConfiguredHub(settings: Settings, logger: Logger): Hub {
-  return createHub({
+/** A hub's options as the settings have them. */
+export function hubOptionsOf(settings: Settings, logger: Logger): HubOptions {
+  return {
     history: {
       events: settings['history.events'],
       bytes: settings['history.bytes'],
@@ -30,7 +30,7 @@ export function createConfiguredHub(settings: Settings, logger: Logger): Hub {
     compression: settings['http.compression'],
     cors: { origins: settings['http.cors.origins'] },
     logger,
-  });
+  };
 }
 
 /** Sends subscribers away, ends what is left and stops listening, in bounded time. */

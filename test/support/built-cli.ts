@@ -6,13 +6,20 @@ import { once } from 'node:events';
 export class BuiltCli implements AsyncDisposable {
   readonly #child: ChildProcess;
   output = '';
+  /** Resolves with the exit code, or null where a signal killed it. */
+  readonly exited: Promise<number | null>;
 
   constructor(args: readonly string[], cwd: string) {
     const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
     this.#child = spawn(process.execPath, [main, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.exited = once(this.#child, 'exit').then(([code]) => code as number | null);
     const take = (text: Buffer): void => void (this.output += text.toString());
     this.#child.stdout?.on('data', take);
     this.#child.stderr?.on('data', take);
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   /** The first match in what it has written. */
@@ -30,10 +37,8 @@ export class BuiltCli implements AsyncDisposable {
   /** Ends it; resolves to its exit code, or null where the signal killed it. */
   async end(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<number | null> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return this.#child.exitCode;
-    const exit = once(this.#child, 'exit');
     this.#child.kill(signal);
-    const [code] = (await exit) as [number | null];
-    return code;
+    return this.exited;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,7 +6,7 @@ import { StreamClient } from './stream-client.js';
 import { createTemporaryFolder } from './temporary-folder.js';
 
 /** The same tests on a hub whose history another process keeps: `TIDEGATE_TEST_WORKERS=1`. */
-export const isOnWorkers = process.env['TIDEGATE_TEST_WORKERS'] === '1';
+const isOnWorkers = process.env['TIDEGATE_TEST_WORKERS'] === '1';
 
 async function createHubOnPrimary(options: HubOptions): Promise<Hub> {
   const folder = await createTemporaryFolder();

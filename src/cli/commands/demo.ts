@@ -7,12 +7,13 @@ import {
   createSseSource,
 } from '../../ingest/index.js';
 import type { Pipeline } from '../../ingest/index.js';
+import { createHub } from '../../hub/index.js';
 import type { Hub, HubServer } from '../../hub/index.js';
 import type { Logger } from '../../runtime/index.js';
 import { openDemoSource } from '../demo-source.js';
 import type { DemoSource } from '../demo-source.js';
 import { readHeaders } from '../headers.js';
-import { createConfiguredHub, listen, stopHub } from '../hub-service.js';
+import { hubOptionsOf, listen, stopHub } from '../hub-service.js';
 import type { Io } from '../io.js';
 import { above, LiveLine } from '../live-line.js';
 import { reportProgress } from '../pipeline-report.js';
@@ -35,7 +36,7 @@ export const demo: Command = async (context) => {
   const logger = createServiceLogger(context, io.stderr, above(line, io.stderr));
   const rate = settings.rate === 'max' ? 'max' : Number(settings.rate);
   await using source = await openDemoSource({ url: settings['source.url'], rate });
-  await using hub = createConfiguredHub({ ...settings, 'hub.drainMs': DEMO_DRAIN_MS }, logger);
+  await using hub = createHub(hubOptionsOf({ ...settings, 'hub.drainMs': DEMO_DRAIN_MS }, logger));
   const server = await listenNear(hub, settings['http.host'], settings['http.port']);
   try {
     const archive = resolve(io.cwd, settings['data.dir']);

@@ -1,21 +1,95 @@
-import { createConfiguredHub, listen, stopHub } from '../hub-service.js';
+import { hubOptionsOf, listen, stopHub } from '../hub-service.js';
+import { createHub, createWorkerHub, startPrimary } from '../../hub/index.js';
+import type { Hub } from '../../hub/index.js';
+import type { Logger } from '../../runtime/index.js';
 import { createServiceLogger, explainListen, untilAborted } from '../service.js';
 import { readTls } from '../tls-files.js';
-import type { Command } from '../verbs.js';
+import type { Command, CommandContext } from '../verbs.js';
+import { CliError } from '../errors.js';
+import { countWorkers, isChild, receiveAssignment, reportReady, supervise, untilReleased } from '../workers.js';
+import type { Assignment } from '../workers.js';
 
 /** `tidegate serve`: a hub until the process is told to stop; then it drains. */
 export const serve: Command = async (context) => {
-  const { settings, io } = context;
   const logger = createServiceLogger(context);
-  const tls = await readTls(settings, io.cwd);
-  await using hub = createConfiguredHub(settings, logger);
-  const address = { host: settings['http.host'], port: settings['http.port'] };
-  const server = await listen(hub, { ...address, ...(tls === undefined ? {} : { tls }) }).catch((error: unknown) => {
-    throw explainListen(error, address.host, address.port);
+  const workers = countWorkers(context.settings.workers);
+  if (workers === 1) return serveAlone(context, logger);
+  if (!isChild()) return superviseWorkers(context, logger, workers);
+  const assignment = await receiveAssignment();
+  return assignment.role === 'primary'
+    ? orderEvents(context, logger, assignment)
+    : serveAsWorker(context, logger, assignment);
+};
+
+async function serveAlone(context: CommandContext, logger: Logger): Promise<void> {
+  await using hub = createHub(hubOptionsOf(context.settings, logger));
+  const { signal } = context.io;
+  const onListening = (url: string): void => logger.info({ url, page: `${url}/` }, 'Hub listening');
+  await serveHub(context, hub, { logger, signal, port: context.settings['http.port'], onListening });
+}
+
+async function superviseWorkers({ settings, io }: CommandContext, logger: Logger, workers: number): Promise<void> {
+  await supervise({
+    workers,
+    port: settings['http.port'],
+    drainMs: settings['hub.drainMs'],
+    logger,
+    signal: io.signal,
+    onListening: (url) => logger.info({ url, page: `${url}/`, workers }, 'Hub listening'),
   });
-  logger.info({ url: server.url, page: `${server.url}/` }, 'Hub listening');
-  await untilAborted(io.signal);
+}
+
+/** The primary outlives the workers' drain: it stops when its supervisor lets go of it, and not by a signal. */
+async function orderEvents({ settings }: CommandContext, logger: Logger, { primaryPath }: Assignment): Promise<void> {
+  await using _primary = await startPrimary(hubOptionsOf(settings, logger), primaryPath);
+  reportReady();
+  await untilReleased();
+}
+
+async function serveAsWorker(context: CommandContext, logger: Logger, assignment: Assignment): Promise<void> {
+  const { primaryPath, port } = assignment;
+  const lost = new AbortController();
+  const options = { ...hubOptionsOf(context.settings, logger), primaryPath, onPrimaryLost: () => lost.abort() };
+  await using hub = await createWorkerHub(options);
+  const signal = AbortSignal.any([context.io.signal, lost.signal]);
+  await serveHub(context, hub, {
+    logger,
+    signal,
+    port,
+    onListening: reportListening,
+    isCut: () => lost.signal.aborted,
+  });
+  if (lost.signal.aborted) throw new CliError('failed', 'Cannot go on: the process that orders events is gone');
+}
+
+function reportListening(url: string): void {
+  reportReady({ url, port: Number(new URL(url).port) });
+}
+
+interface ServeOptions {
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  readonly port: number;
+  readonly onListening: (url: string) => void;
+  /** Whether connections are to be cut, and not sent away one by one. */
+  readonly isCut?: () => boolean;
+}
+
+async function serveHub({ settings, io }: CommandContext, hub: Hub, options: ServeOptions): Promise<void> {
+  const { logger, signal, port, onListening, isCut = () => false } = options;
+  const tls = await readTls(settings, io.cwd);
+  const host = settings['http.host'];
+  const server = await listen(hub, { host, port, ...(tls === undefined ? {} : { tls }) }).catch((error: unknown) => {
+    throw explainListen(error, host, port);
+  });
+  onListening(server.url);
+  await untilAborted(signal);
+  if (isCut()) {
+    await hub.close();
+    void server.close();
+    return;
+  }
   logger.info({ drainMs: settings['hub.drainMs'] }, 'Hub draining');
   await stopHub(hub, server);
   logger.info({}, 'Hub stopped');
-};
+}

@@ -82,6 +82,14 @@ const TABLE = {
     default: false,
   }),
 
+  workers: string({
+    doc: 'Processes that hold connections; one more then orders the events. auto: as many as there are cores.',
+    verbs: SERVE,
+    default: '1',
+    shape: { pattern: /^(auto|[1-9]\d{0,2})$/, expected: 'auto or a number from 1 to 999' },
+    placeholder: 'number',
+  }),
+
   // --- The hub ------------------------------------------------------------------------------------
   'hub.heartbeatMs': integer({
     doc: 'A comment is sent on a stream that was idle for so long.',
