@@ -1,11 +1,12 @@
 // Opens many SSE connections, counts events and samples their latency, in a process of its own:
 //   tsx bench/load-generator.ts '{"url": "...", "connections": 1000, "seconds": 5, "serverPids": [1]}'
 // Prints one line of JSON. What it counts is the start of an event's data, `{"t":<unix ns>`.
-import { connect } from 'node:net';
-import type { Socket } from 'node:net';
+import { createGunzip } from 'node:zlib';
 
 import { cpuSeconds, residentBytes } from './process-usage.js';
 import { unixNanoseconds } from './unix-time.js';
+import { StreamOpener } from './wire.js';
+import type { Wire } from './wire.js';
 
 export interface LoadOptions {
   readonly url: string;
@@ -15,6 +16,13 @@ export interface LoadOptions {
   /** Connects as fast as it can, and measures how long it takes until all have their first byte. */
   readonly isBurst?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Default `http`. */
+  readonly wire?: Wire;
+  /**
+   * Asks for gzip. Only the connections that are looked at for latency are then unpacked and counted, and all others
+   * are taken to have got as many events.
+   */
+  readonly isGzip?: boolean;
 }
 
 export interface LoadResult {
@@ -42,32 +50,30 @@ const PACE_MS = 20;
 const SETTLE_MS = 1500;
 const WARM_UP_MS = 1000;
 
+interface SampledOptions {
+  /** Where latencies go, of a connection that is looked at. */
+  readonly latenciesMs: number[] | undefined;
+  readonly onAnswered: () => void;
+}
+
 class Connection {
-  readonly socket: Socket;
   events = 0;
   bytes = 0;
   reads = 0;
   isAnswered = false;
   isClosed = false;
+  readonly isSampled: boolean;
+  readonly #onAnswered: () => void;
   readonly #latenciesMs: number[] | undefined;
+  readonly #unpack: ((chunk: Buffer) => void) | undefined;
   #carry: Buffer = Buffer.alloc(0);
 
-  constructor(options: LoadOptions, latenciesMs: number[] | undefined, onAnswered: () => void) {
-    const { hostname, port, pathname, search } = new URL(options.url);
-    this.#latenciesMs = latenciesMs;
-    this.socket = connect({ host: hostname, port: Number(port), noDelay: true });
-    const headers = Object.entries({ Host: `${hostname}:${port}`, Accept: 'text/event-stream', ...options.headers });
-    this.socket.write(
-      `GET ${pathname}${search} HTTP/1.1\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
-    );
-    this.socket.on('data', (chunk: Buffer) => {
-      if (!this.isAnswered) {
-        this.isAnswered = true;
-        onAnswered();
-      }
-      this.#read(chunk);
-    });
-    this.socket.on('error', () => undefined).on('close', () => (this.isClosed = true));
+  constructor(opener: StreamOpener, options: LoadOptions, sampled: SampledOptions) {
+    this.isSampled = sampled.latenciesMs !== undefined;
+    this.#latenciesMs = sampled.latenciesMs;
+    this.#onAnswered = sampled.onAnswered;
+    if (options.isGzip === true) this.#unpack = this.isSampled ? this.#gunzip(options.wire) : () => undefined;
+    opener.open({ onChunk: (chunk) => this.#take(chunk), onClosed: () => (this.isClosed = true) });
   }
 
   reset(): void {
@@ -76,9 +82,28 @@ class Connection {
     this.reads = 0;
   }
 
-  #read(chunk: Buffer): void {
+  #take(chunk: Buffer): void {
     this.reads += 1;
     this.bytes += chunk.length;
+    if (!this.isAnswered) {
+      this.isAnswered = true;
+      this.#onAnswered();
+    }
+    if (this.#unpack) this.#unpack(chunk);
+    else this.#read(chunk);
+  }
+
+  /** On HTTP/1.1 the head comes before what is packed; it is small and comes in one read. */
+  #gunzip(wire: Wire | undefined): (chunk: Buffer) => void {
+    const gunzip = createGunzip().on('data', (chunk: Buffer) => this.#read(chunk));
+    let isBody = wire === 'http2';
+    return (chunk) => {
+      gunzip.write(isBody ? chunk : chunk.subarray(chunk.indexOf('\r\n\r\n') + 4));
+      isBody = true;
+    };
+  }
+
+  #read(chunk: Buffer): void {
     // A mark, or a time behind it, may be cut: what could be its beginning is read again with the next bytes.
     const bytes = this.#carry.length === 0 ? chunk : Buffer.concat([this.#carry, chunk]);
     let at = bytes.indexOf(MARK);
@@ -101,6 +126,8 @@ const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTi
 async function run(options: LoadOptions): Promise<LoadResult> {
   const latenciesMs: number[] = [];
   const connections: Connection[] = [];
+  const headers = options.isGzip === true ? { 'Accept-Encoding': 'gzip' } : options.headers;
+  const opener = new StreamOpener(options.url, options.wire ?? 'http', headers);
   const residentBefore = residentBytes(options.serverPids);
   const startedMs = performance.now();
   let answered = 0;
@@ -110,7 +137,8 @@ async function run(options: LoadOptions): Promise<LoadResult> {
       answered += 1;
       if (answered === options.connections) answeredMs = performance.now() - startedMs;
     };
-    connections.push(new Connection(options, at % SAMPLED === 0 ? latenciesMs : undefined, onAnswered));
+    const isSampled = at % SAMPLED === 0;
+    connections.push(new Connection(opener, options, { latenciesMs: isSampled ? latenciesMs : undefined, onAnswered }));
     if (options.isBurst !== true && at % PACED_CONNECTS === PACED_CONNECTS - 1) await pause(PACE_MS);
   }
   await pause(SETTLE_MS);
@@ -123,8 +151,9 @@ async function run(options: LoadOptions): Promise<LoadResult> {
   await pause(options.seconds * 1000);
   const seconds = (performance.now() - measuredFromMs) / 1000;
   const cpu = cpuSeconds(options.serverPids) - cpuBefore;
-  const counts = connections.map(({ events }) => events);
-  const events = counts.reduce((sum, count) => sum + count, 0);
+  const counted = connections.filter(({ isSampled }) => isSampled || options.isGzip !== true);
+  const counts = counted.map((connection) => connection.events);
+  const events = (counts.reduce((sum, count) => sum + count, 0) * connections.length) / counted.length;
   const sorted = Float64Array.from(latenciesMs).toSorted();
   const quantile = (part: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;

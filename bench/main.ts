@@ -1,9 +1,10 @@
 // `npm run bench`: every load on every server, in turn, several rounds; one table and one file of results.
-//   npm run bench -- --rounds 5 --seconds 5 --only 'subscribers x'
+//   npm run bench -- --rounds 5 --seconds 5 --only 'subscribers x' --tools ../my-c-tools
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 
+import { compileTools } from './c-tools.js';
 import { LOADS } from './measures.js';
 import type { Figures, Load } from './measures.js';
 import { hasNchan } from './servers.js';
@@ -14,10 +15,12 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '5' },
     only: { type: 'string', default: '' },
+    tools: { type: 'string' },
   },
 });
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
+const tools = values.tools === undefined ? undefined : compileTools(values.tools);
 
 interface Row {
   readonly load: string;
@@ -50,7 +53,7 @@ async function measure(load: Load): Promise<readonly Row[]> {
   for (let round = 0; round < rounds; round += 1) {
     for (const server of servers) {
       process.stderr.write(`\r\u001B[K${load.name}: ${server}, round ${round + 1} of ${rounds}`);
-      runs.get(server)?.push(await load.measure(server, seconds));
+      runs.get(server)?.push(await load.measure(server, { seconds, tools }));
     }
   }
   process.stderr.write('\r\u001B[K');
@@ -83,8 +86,9 @@ for (const load of loads) {
   results.push(...rows);
 }
 const startedAt = new Date().toISOString();
+const generator = tools === undefined ? 'bench/load-generator.ts' : 'sseload and ssepub (C)';
 const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
 await mkdir('bench/results', { recursive: true });
 const file = `bench/results/${startedAt.slice(0, 19).replaceAll(':', '')}.json`;
-await writeFile(file, `${JSON.stringify({ startedAt, rounds, seconds, machine, results }, null, 2)}\n`);
+await writeFile(file, `${JSON.stringify({ startedAt, rounds, seconds, generator, machine, results }, null, 2)}\n`);
 console.log(`\nWritten to ${file}`);

@@ -1,9 +1,10 @@
-import type { LoadResult } from './load-generator.js';
+import type { CTools } from './c-tools.js';
+import type { LoadOptions, LoadResult } from './load-generator.js';
 import { cpuSeconds, residentBytes } from './process-usage.js';
-import type { PublisherResult } from './publisher.js';
+import type { PublisherOptions, PublisherResult } from './publisher.js';
 import { runProgram } from './run-program.js';
 import { startServer } from './servers.js';
-import type { ServerName } from './servers.js';
+import type { BenchServer, ServerName } from './servers.js';
 
 /** What one run of one load on one server gave; a figure's unit ends its name. */
 export type Figures = Readonly<Record<string, number>>;
@@ -15,13 +16,27 @@ export interface Load {
   readonly compared: string;
   /** Whether more of that figure is better. */
   readonly isMoreBetter: boolean;
-  readonly measure: (server: ServerName, seconds: number) => Promise<Figures>;
+  readonly measure: (server: ServerName, options: MeasureOptions) => Promise<Figures>;
+}
+
+export interface MeasureOptions {
+  readonly seconds: number;
+  /** Makes the load where the server speaks plain HTTP/1.1, in place of our own programs. */
+  readonly tools: CTools | undefined;
 }
 
 const EVENT_BYTES = 200;
 const ALL: readonly ServerName[] = ['tidegate', 'nchan', 'naive'];
+const WIRES: readonly ServerName[] = ['tidegate', 'tidegate over TLS', 'tidegate over HTTP/2'];
+const WORKERS: readonly ServerName[] = ['tidegate', 'tidegate --workers 2'];
 
 const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));
+
+interface FanOut {
+  readonly connections: number;
+  readonly eventsPerSecond: number;
+  readonly eventBytes: number;
+}
 
 function fanOut(connections: number, eventsPerSecond: number, servers: readonly ServerName[]): Load {
   return {
@@ -29,32 +44,73 @@ function fanOut(connections: number, eventsPerSecond: number, servers: readonly 
     servers,
     compared: 'deliveriesPerCpuSecond',
     isMoreBetter: true,
-    async measure(name, seconds) {
-      await using server = await startServer(name);
-      const publishing = { url: server.publishUrl, eventsPerSecond, eventBytes: EVENT_BYTES };
-      // From before the first subscriber until after the last look.
-      const published = runProgram<PublisherResult>('publisher.ts', {
-        ...publishing,
-        seconds: seconds + 6 + connections / 1500,
-      });
-      const load = { url: server.subscribeUrl, connections, seconds, serverPids: server.pids };
-      const result = await runProgram<LoadResult>('load-generator.ts', load);
-      await published;
-      const [fewest, most] = result.perConnection;
-      return {
-        deliveriesPerCpuSecond: result.deliveriesPerCpuSecond,
-        deliveriesPerSecond: result.eventsPerSecond,
-        serverCores: result.serverCores,
-        eventsPerRead: result.eventsPerRead,
-        p50Ms: result.latencyMs.p50,
-        p99Ms: result.latencyMs.p99,
-        fewestPart: fewest / (eventsPerSecond * seconds),
-        mostPart: most / (eventsPerSecond * seconds),
-        lostConnections: result.refused + result.closed,
-      };
-    },
+    measure: (name, options) => measureFanOut(name, { connections, eventsPerSecond, eventBytes: EVENT_BYTES }, options),
   };
 }
+
+async function measureFanOut(
+  name: ServerName,
+  { connections, eventsPerSecond, eventBytes }: FanOut,
+  { seconds, tools }: MeasureOptions,
+): Promise<Figures> {
+  await using server = await startServer(name);
+  // From before the first subscriber until after the last look.
+  const publishing = { eventsPerSecond, eventBytes, seconds: seconds + 6 + connections / 1500 };
+  const usable = server.wire === 'http' && !server.isGzip ? tools : undefined;
+  const published = runPublisher(server, publishing, usable);
+  const result = await runLoad(server, { connections, seconds }, usable);
+  await published;
+  const [fewest, most] = result.perConnection;
+  return {
+    deliveriesPerCpuSecond: result.deliveriesPerCpuSecond,
+    deliveriesPerSecond: result.eventsPerSecond,
+    serverCores: result.serverCores,
+    eventsPerRead: result.eventsPerRead,
+    bytesPerDelivery: result.bytesPerSecond / result.eventsPerSecond,
+    p50Ms: result.latencyMs.p50,
+    p99Ms: result.latencyMs.p99,
+    fewestPart: fewest / (eventsPerSecond * seconds),
+    mostPart: most / (eventsPerSecond * seconds),
+    lostConnections: result.refused + result.closed,
+  };
+}
+
+async function runPublisher(
+  server: BenchServer,
+  options: Omit<PublisherOptions, 'url'>,
+  tools: CTools | undefined,
+): Promise<void> {
+  const publishing = { ...options, url: server.publishUrl };
+  await (tools ? tools.publish(publishing) : runProgram<PublisherResult>('publisher.ts', publishing));
+}
+
+function runLoad(
+  { subscribeUrl, pids, wire, isGzip }: BenchServer,
+  options: Pick<LoadOptions, 'connections' | 'seconds'>,
+  tools: CTools | undefined,
+): Promise<LoadResult> {
+  const loading = { ...options, url: subscribeUrl, serverPids: pids, wire, isGzip };
+  return tools ? tools.load(loading) : runProgram<LoadResult>('load-generator.ts', loading);
+}
+
+/** Whether the work of compressing is shared: CPU time per delivery must not grow with those who ask for it. */
+const gzip: Load = {
+  name: 'gzip, 2000-byte events, 100 and 1000 subscribers x 50 events/s',
+  servers: ['tidegate with gzip', 'tidegate'],
+  compared: 'cpuMicrosecondsOf1000',
+  isMoreBetter: false,
+  async measure(name, options) {
+    const fan = { eventsPerSecond: 50, eventBytes: 2000 };
+    const few = await measureFanOut(name, { ...fan, connections: 100 }, options);
+    const many = await measureFanOut(name, { ...fan, connections: 1000 }, options);
+    return {
+      cpuMicrosecondsOf100: 1e6 / (few['deliveriesPerCpuSecond'] ?? Number.NaN),
+      cpuMicrosecondsOf1000: 1e6 / (many['deliveriesPerCpuSecond'] ?? Number.NaN),
+      bytesPerDelivery: many['bytesPerDelivery'] ?? Number.NaN,
+      p99MsOf1000: many['p99Ms'] ?? Number.NaN,
+    };
+  },
+};
 
 const idle: Load = {
   name: '10000 idle subscribers',
@@ -108,7 +164,7 @@ const quiet: Load = {
   servers: ALL,
   compared: 'p50Ms',
   isMoreBetter: false,
-  async measure(name, seconds) {
+  async measure(name, { seconds }) {
     await using server = await startServer(name);
     const published = runProgram<PublisherResult>('publisher.ts', {
       url: server.publishUrl,
@@ -132,7 +188,7 @@ const pipelined: Load = {
   servers: ['tidegate', 'nchan'],
   compared: 'eventsPerSecond',
   isMoreBetter: true,
-  async measure(name, seconds) {
+  async measure(name, { seconds }) {
     await using server = await startServer(name);
     const cpuBefore = cpuSeconds(server.pids);
     const { eventsPerSecond, answered } = await runProgram<PublisherResult>('publisher.ts', {
@@ -150,7 +206,7 @@ const batches: Load = {
   servers: ['tidegate'],
   compared: 'eventsPerSecond',
   isMoreBetter: true,
-  async measure(name, seconds) {
+  async measure(name, { seconds }) {
     await using server = await startServer(name);
     const body = Array.from({ length: 1000 }, () => JSON.stringify({ data: 'x'.repeat(EVENT_BYTES) })).join('\n');
     const publish = (): Promise<Response> =>
@@ -194,6 +250,11 @@ export const LOADS: readonly Load[] = [
   fanOut(1000, 1000, ALL),
   fanOut(9000, 50, ALL),
   fanOut(9000, 200, ['tidegate']),
+  { ...fanOut(1000, 100, WIRES), name: 'other wires: 1000 subscribers x 100 events/s' },
+  { ...fanOut(1000, 1000, WIRES), name: 'other wires: 1000 subscribers x 1000 events/s' },
+  { ...fanOut(1000, 1000, WORKERS), name: 'workers: 1000 subscribers x 1000 events/s' },
+  { ...fanOut(9000, 50, WORKERS), name: 'workers: 9000 subscribers x 50 events/s' },
+  gzip,
   idle,
   burst,
   quiet,

@@ -2,9 +2,8 @@
 // server cannot slow the load down:
 //   tsx bench/publisher.ts '{"url": "...", "eventsPerSecond": 100, "seconds": 9, "eventBytes": 200}'
 // Prints one line of JSON. A body is `{"t":<unix ns>,"p":"xxx…"}`.
-import { connect } from 'node:net';
-
 import { unixNanoseconds } from './unix-time.js';
+import { openSocket } from './wire.js';
 
 export interface PublisherOptions {
   readonly url: string;
@@ -30,8 +29,8 @@ async function run({
   eventBytes,
   window = 64,
 }: PublisherOptions): Promise<PublisherResult> {
-  const { hostname, port, pathname, search } = new URL(url);
-  const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+  const { hostname, pathname, search } = new URL(url);
+  const socket = openSocket(url);
   const head = `POST ${pathname}${search} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\nContent-Length: ${eventBytes}\r\n\r\n`;
   let published = 0;
   let answered = 0;

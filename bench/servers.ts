@@ -6,7 +6,17 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export type ServerName = 'tidegate' | 'naive' | 'nchan';
+import { createCertificate } from '../test/support/certificate.js';
+import type { Wire } from './wire.js';
+
+export type ServerName =
+  | 'tidegate'
+  | 'tidegate --workers 2'
+  | 'tidegate over TLS'
+  | 'tidegate over HTTP/2'
+  | 'tidegate with gzip'
+  | 'naive'
+  | 'nchan';
 
 /** A server under load, in a process of its own. */
 export interface BenchServer extends AsyncDisposable {
@@ -15,47 +25,80 @@ export interface BenchServer extends AsyncDisposable {
   readonly pids: readonly number[];
   readonly subscribeUrl: string;
   readonly publishUrl: string;
+  /** How to speak to it. */
+  readonly wire: Wire;
+  readonly isGzip: boolean;
 }
 
-const PORTS: Readonly<Record<ServerName, number>> = { tidegate: 7390, nchan: 7391, naive: 7392 };
+const PORTS = { tidegate: 7390, nchan: 7391, naive: 7392 } as const;
 const NCHAN_MODULE = '/usr/lib/nginx/modules/ngx_nchan_module.so';
 
 export const hasNchan = existsSync(NCHAN_MODULE) && existsSync('/usr/sbin/nginx');
 
-/** Starts a server; `options` go to the hub, where it is ours. */
-export async function startServer(name: ServerName, options: object = {}): Promise<BenchServer> {
+const HUB = { script: 'tidegate', subscribe: '/subscribe/bench', publish: '/publish/bench?raw=true' } as const;
+
+/** Starts a server in processes of its own. */
+export async function startServer(name: ServerName): Promise<BenchServer> {
   switch (name) {
     case 'tidegate':
-      return startNode(name, {
-        args: [JSON.stringify(options)],
-        subscribe: '/subscribe/bench',
-        publish: '/publish/bench?raw=true',
-      });
+      return startNode(name, HUB);
+    case 'tidegate with gzip':
+      return startNode(name, { ...HUB, isGzip: true });
+    case 'tidegate over TLS':
+      return startNode(name, { ...HUB, wire: 'https', options: { tls: createCertificate() } });
+    case 'tidegate over HTTP/2':
+      return startNode(name, { ...HUB, wire: 'http2', options: { tls: createCertificate() } });
+    case 'tidegate --workers 2':
+      return startWorkers(name, 2);
     case 'naive':
-      return startNode(name, { args: [], subscribe: '/', publish: '/' });
+      return startNode(name, { script: 'naive', subscribe: '/', publish: '/' });
     case 'nchan':
       return startNchan();
   }
 }
 
 interface NodeServer {
-  readonly args: readonly string[];
+  readonly script: 'tidegate' | 'naive';
   readonly subscribe: string;
   readonly publish: string;
+  readonly wire?: Wire;
+  readonly isGzip?: boolean;
+  readonly options?: object;
 }
 
-async function startNode(name: ServerName, { args, subscribe, publish }: NodeServer): Promise<BenchServer> {
-  const port = PORTS[name];
-  const child = spawn(process.execPath, ['--expose-gc', `bench/servers/${name}.mjs`, String(port), ...args], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+async function startNode(name: ServerName, server: NodeServer): Promise<BenchServer> {
+  const { script, subscribe, publish, wire = 'http', isGzip = false, options = {} } = server;
+  const port = PORTS[script];
+  const args = ['--expose-gc', `bench/servers/${script}.mjs`, String(port), JSON.stringify(options)];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   await listening(port);
-  const url = `http://127.0.0.1:${port}`;
+  const url = `${wire === 'http' ? 'http' : 'https'}://127.0.0.1:${port}`;
   return {
     name,
     pids: [child.pid ?? 0],
     subscribeUrl: url + subscribe,
     publishUrl: url + publish,
+    wire,
+    isGzip,
+    [Symbol.asyncDispose]: () => stop(child),
+  };
+}
+
+/** As it is started by hand: the supervisor, the primary and the workers all count. */
+async function startWorkers(name: ServerName, workers: number): Promise<BenchServer> {
+  const args = ['dist/cli/main.js', 'serve', '--workers', String(workers), '--hub.drainMs', '0', '--port'];
+  const child = spawn(process.execPath, [...args, String(PORTS.tidegate)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  child.stdout.resume();
+  const supervisor = child.pid ?? 0;
+  const url = `http://127.0.0.1:${PORTS.tidegate}`;
+  return {
+    name,
+    pids: [supervisor, ...childrenOf(supervisor)],
+    subscribeUrl: url + HUB.subscribe,
+    publishUrl: url + HUB.publish,
+    wire: 'http',
+    isGzip: false,
     [Symbol.asyncDispose]: () => stop(child),
   };
 }
@@ -72,6 +115,8 @@ async function startNchan(): Promise<BenchServer> {
     pids: childrenOf(child.pid ?? 0),
     subscribeUrl: `${url}/subscribe`,
     publishUrl: `${url}/publish`,
+    wire: 'http',
+    isGzip: false,
     async [Symbol.asyncDispose]() {
       await stop(child);
       await rm(folder, { recursive: true, force: true });

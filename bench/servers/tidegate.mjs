@@ -1,7 +1,7 @@
 // The hub as it ships, with its defaults.
 import { createHub, listen } from '../../dist/hub/index.js';
 
-const options = JSON.parse(process.argv[3] ?? '{}');
-await listen(createHub(options), { port: Number(process.argv[2]) });
+const { tls } = JSON.parse(process.argv[3] ?? '{}');
+await listen(createHub(), { port: Number(process.argv[2]), ...(tls && { tls }) });
 // For the loads that weigh memory: after a collection nothing is counted that is only waiting for one.
 process.on('SIGUSR2', () => globalThis.gc?.());

@@ -103,6 +103,9 @@ class Supervisor {
 
   async run(): Promise<void> {
     const { signal, logger } = this.#options;
+    // Each worker accepts for itself. Handed out in turn, a connection would wait until the worker before has
+    // said that it took the last: one turn of a busy loop each.
+    cluster.schedulingPolicy = cluster.SCHED_NONE;
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       const primary = await this.#fork('primary');
       if (primary === undefined)

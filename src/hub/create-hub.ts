@@ -27,15 +27,23 @@ export async function startPrimary(options: HubOptions, path: string): Promise<A
 export interface WorkerOptions extends HubOptions {
   /** Where the primary listens. */
   readonly primaryPath: string;
+  /** How many workers there are. */
+  readonly workers: number;
   /** The primary is gone: cut all connections, so that clients come back to the next and hear of the gap. */
   readonly onPrimaryLost: () => void;
 }
 
 /** A hub of several: it holds sockets, and the primary its history. @throws Error where the primary does not answer. */
-export async function createWorkerHub({ primaryPath, onPrimaryLost, ...options }: WorkerOptions): Promise<Hub> {
+export async function createWorkerHub({
+  primaryPath,
+  workers,
+  onPrimaryLost,
+  ...options
+}: WorkerOptions): Promise<Hub> {
   const { history, clock } = settingsOf(options);
   const backplane = await connectToPrimary({
     path: primaryPath,
+    workers,
     history,
     nowMs: () => clock.now(),
     onLost: onPrimaryLost,

@@ -4,6 +4,8 @@ import type { DeliveryCounters, Subscriber } from './subscriber.js';
 
 interface DeliveryOptions {
   readonly counters: DeliveryCounters;
+  /** Processes that deliver the same events: a round here is that part of what one process would do. */
+  readonly processCount: number;
   /**
    * Called after each round: what was waiting for it may be given up now. `waitedMs` is from the first publish
    * of the round until its last write; undefined where nothing new was published.
@@ -15,6 +17,8 @@ interface DeliveryOptions {
 const REST_FROM_MS = 1;
 /** The longest rest after a round, however long it took. */
 const REST_MS_MAX = 20;
+/** The same where several processes share the work: on cores of their own they are still sooner done than one. */
+const SHARED_REST_MS_MAX = 40;
 
 /**
  * Decides when subscribers are pulled: once per turn of the event loop, all that are behind. A quiet channel's
@@ -24,6 +28,7 @@ const REST_MS_MAX = 20;
  */
 export class Delivery {
   readonly #counters: DeliveryCounters;
+  readonly #processCount: number;
   readonly #onFlushed: DeliveryOptions['onFlushed'];
   #changedFeeds = new Set<Feed>();
   #turns = new Set<Subscriber>();
@@ -32,8 +37,9 @@ export class Delivery {
   /** When the first event of the next round was published. */
   #changedAtMs: number | undefined;
 
-  constructor({ counters, onFlushed }: DeliveryOptions) {
+  constructor({ counters, processCount, onFlushed }: DeliveryOptions) {
     this.#counters = counters;
+    this.#processCount = processCount;
     this.#onFlushed = onFlushed;
   }
 
@@ -82,6 +88,18 @@ export class Delivery {
     const waitedMs = this.#changedAtMs === undefined ? undefined : endedMs - this.#changedAtMs;
     this.#changedAtMs = undefined;
     this.#onFlushed(waitedMs);
-    this.#restUntilMs = endedMs + Math.min(endedMs - startedMs, REST_MS_MAX);
+    this.#restUntilMs = endedMs + restAfter(endedMs - startedMs, this.#processCount);
   }
+}
+
+/**
+ * Several processes that each do a part of the work rest as if one did it all: else each would write as often as one
+ * alone, and they together several times as often for the same events.
+ */
+function restAfter(roundMs: number, processCount: number): number {
+  const wholeMs = roundMs * processCount;
+  return Math.min(
+    wholeMs - roundMs + Math.min(wholeMs, REST_MS_MAX),
+    processCount === 1 ? REST_MS_MAX : SHARED_REST_MS_MAX,
+  );
 }

@@ -86,7 +86,11 @@ export class HubCore {
     this.store.onChanged = (channel) => this.#channelChanged(channel);
     this.bodies = new BodyShare(this.settings.limits.bodiesBytes);
     this.#feeds = new FeedRegistry((offset) => this.store.formatCursor(offset));
-    this.#delivery = new Delivery({ counters: this.counters, onFlushed: (waitedMs) => this.#flushed(waitedMs) });
+    this.#delivery = new Delivery({
+      counters: this.counters,
+      processCount: this.backplane.processCount,
+      onFlushed: (waitedMs) => this.#flushed(waitedMs),
+    });
     this.#context = {
       counters: this.counters,
       nowMs,

@@ -22,7 +22,7 @@ async function startWorkers(settings: BackplaneSettings, onLost: () => void = ()
   const path = join(folder.path, 'primary.sock');
   const primary = new Primary(new MemoryBackplane({ ...settings, nowMs: Date.now }), 20);
   await primary.listen(path);
-  const connected = { path, history: settings.history, nowMs: Date.now, onLost };
+  const connected = { path, workers: 3, history: settings.history, nowMs: Date.now, onLost };
   const nodes = await Promise.all([1, 2, 3].map(() => connectToPrimary(connected)));
   return {
     nodes,

@@ -12,7 +12,7 @@ async function createHubOnPrimary(options: HubOptions): Promise<Hub> {
   const folder = await createTemporaryFolder();
   const primaryPath = join(folder.path, 'primary.sock');
   const primary = await startPrimary(options, primaryPath);
-  const hub = await createWorkerHub({ ...options, primaryPath, onPrimaryLost: () => undefined });
+  const hub = await createWorkerHub({ ...options, primaryPath, workers: 1, onPrimaryLost: () => undefined });
   const close = async (): Promise<void> => {
     await hub.close();
     await primary[Symbol.asyncDispose]();

@@ -49,8 +49,12 @@ async function orderEvents({ settings }: CommandContext, logger: Logger, { prima
 async function serveAsWorker(context: CommandContext, logger: Logger, assignment: Assignment): Promise<void> {
   const { primaryPath, port } = assignment;
   const lost = new AbortController();
-  const options = { ...hubOptionsOf(context.settings, logger), primaryPath, onPrimaryLost: () => lost.abort() };
-  await using hub = await createWorkerHub(options);
+  await using hub = await createWorkerHub({
+    ...hubOptionsOf(context.settings, logger),
+    primaryPath,
+    workers: countWorkers(context.settings.workers),
+    onPrimaryLost: () => lost.abort(),
+  });
   const signal = AbortSignal.any([context.io.signal, lost.signal]);
   await serveHub(context, hub, {
     logger,

@@ -44,6 +44,8 @@ export interface Backplane extends AsyncDisposable {
   readonly store: ChannelStore;
   /** Whether `store` is a copy of what another process keeps: its channels are then counted there. */
   readonly isReplica: boolean;
+  /** Processes that deliver the same events on this machine: together they shall write no more often than one would. */
+  readonly processCount: number;
   /**
    * Resolves when every event is placed and kept; by then, or soon after, it is in the store of all who follow.
    * @throws HubError `channel-ended`, `too-many-channels`, `publish-rate-exceeded`, `backplane-busy`, `primary-lost`, or as the encoder refuses.

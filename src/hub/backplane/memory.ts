@@ -30,6 +30,7 @@ export type PlacedListener = (channel: Channel, frame: EncodedFrame, placement: 
 export class MemoryBackplane implements Backplane {
   readonly store: ChannelStore;
   readonly isReplica = false;
+  readonly processCount = 1;
   onPlaced: PlacedListener | undefined;
   readonly #channelTtlMs: number;
   readonly #connections: ConnectionCount;

@@ -14,6 +14,8 @@ import type { LinkFrame } from './link.js';
 export interface WorkersBackplaneOptions {
   /** The Unix socket on which the primary listens. */
   readonly path: string;
+  /** How many workers there are. */
+  readonly workers: number;
   readonly history: HistoryLimits;
   readonly nowMs: () => number;
   /** The primary is gone: nothing can be published or joined any more, and what is here belongs to an epoch that is over. */
@@ -44,6 +46,7 @@ export async function connectToPrimary(options: WorkersBackplaneOptions): Promis
  */
 export class WorkersBackplane implements Backplane {
   readonly isReplica = true;
+  readonly processCount: number;
   /** Resolves with the first word of the primary. */
   readonly connected: Promise<void>;
   readonly #options: WorkersBackplaneOptions;
@@ -61,6 +64,7 @@ export class WorkersBackplane implements Backplane {
 
   constructor(options: WorkersBackplaneOptions) {
     this.#options = options;
+    this.processCount = options.workers;
     const socket = connect(options.path);
     this.connected = new Promise((resolve, reject) => {
       const timer = setTimeout(() => socket.destroy(new Error('The primary does not answer')), HELLO_MS);
