@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 
 import type { MemoryBackplane as Backplane } from '../src/hub/backplane/memory.js';
+import { DEFAULT_LIMITS } from '../src/hub/limits.js';
 
 interface Options {
   readonly channels: number;
@@ -25,7 +26,7 @@ const { MemoryBackplane } = (await import(pathToFileURL('dist/hub/backplane/memo
 };
 const backplane = new MemoryBackplane({
   history: { events: 100, bytes: 1e6, ageMs: 1e9, totalBytes: 1e12 },
-  limits: { connections: 1, connectionsPerAddress: 0, channels: 2e6, publishPerSecond: 0 },
+  limits: { ...DEFAULT_LIMITS, channels: 2e6 },
   channelTtlMs: 0,
   nowMs: Date.now,
 });

@@ -15,6 +15,7 @@ export function hubOptionsOf(settings: Settings, logger: Logger): HubOptions {
     limits: {
       connections: settings['limits.connections'],
       connectionsPerAddress: settings['limits.connectionsPerAddress'],
+      connectionsPerUser: settings['limits.connectionsPerUser'],
       publishPerSecond: settings['limits.publishPerSecond'],
       channels: settings['limits.channels'],
       channelsPerConnection: settings['limits.channelsPerConnection'],

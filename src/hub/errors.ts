@@ -8,6 +8,7 @@ export interface ErrorTraits {
 
 const CODES = {
   'channel-ended': { status: 409, isRetryable: false, title: 'The channel has ended' },
+  disconnected: { status: 403, isRetryable: false, title: 'The connection was ended' },
   draining: { status: 503, isRetryable: true, title: 'The hub is shutting down' },
   'duplicate-channel': { status: 400, isRetryable: false, title: 'A channel is named twice' },
   'event-too-large': { status: 413, isRetryable: false, title: 'The event is too large' },
@@ -42,7 +43,9 @@ const CODES = {
     isRetryable: true,
     title: 'Too many connections from one address',
   },
+  'too-many-connections-of-user': { status: 429, isRetryable: true, title: 'Too many connections of one user' },
   'unknown-channel': { status: 404, isRetryable: false, title: 'There is no such channel' },
+  'unknown-connection': { status: 404, isRetryable: false, title: 'There is no such connection' },
   'unknown-field': { status: 400, isRetryable: false, title: 'A field is not known' },
   'unsupported-media-type': { status: 415, isRetryable: false, title: 'The content type is not supported' },
 } as const satisfies Readonly<Record<string, ErrorTraits>>;

@@ -2,8 +2,9 @@ import type { RequestListener } from 'node:http';
 
 import { encodeComment } from '../protocol/index.js';
 import { MemoryBackplane } from './backplane/memory.js';
-import type { Backplane, Connection, Publication, Published } from './backplane/backplane.js';
+import type { Backplane, MetricsReport, Publication, Published } from './backplane/backplane.js';
 import type { Channel } from './channel.js';
+import type { Connection, Identity } from './connection.js';
 import { Delivery } from './delivery.js';
 import { HubError } from './errors.js';
 import { checkEvent } from './event.js';
@@ -12,6 +13,7 @@ import { FeedRegistry } from './feed-registry.js';
 import type { Feed } from './feed.js';
 import { BodyShare } from './body-share.js';
 import { FlushPacker } from './compression.js';
+import { NEVER_RETRY_MS } from './limits.js';
 import { createCounters } from './metrics.js';
 import type { HubCounters } from './metrics.js';
 import { lossesWhileThere, resolveStart } from './resume.js';
@@ -31,6 +33,9 @@ export interface SubscribeRequest {
   readonly resume: ResumeRequest;
   /** Where the client connects from. */
   readonly address: string;
+  /** Who it is, where it had to say; with what it says it is. */
+  readonly identity?: Identity;
+  readonly userAgent?: string;
 }
 
 /** A subscription that can begin: `admit` or `abandon` it. */
@@ -59,6 +64,8 @@ export interface Hub extends AsyncDisposable {
 /** Upkeep ticks per heartbeat interval: each looks after one share of the subscribers and channels. */
 export const UPKEEP_SHARES = 16;
 const DRAIN_TICK_MS = 20;
+const DRAINING = { code: 'draining', message: 'The hub is shutting down: come back', retryable: true };
+const DISCONNECTED = { code: 'disconnected', message: 'This connection was ended: stay away', retryable: false };
 
 /** Channels, subscribers and what moves events from the ones to the others; no HTTP. */
 export class HubCore {
@@ -70,7 +77,11 @@ export class HubCore {
   readonly packer = new FlushPacker(this.counters);
   /** Hears of each round how long its first event waited for its last write, in milliseconds. */
   onFlushed: ((waitedMs: number) => void) | undefined;
+  /** What this process has counted, for another that is asked for all. */
+  onReport: (() => Promise<MetricsReport>) | undefined;
   readonly #feeds: FeedRegistry;
+  /** Of connections with an identity: they can be asked for. */
+  readonly #identified = new Map<string, Subscriber>();
   readonly #delivery: Delivery;
   readonly #touched = new Set<Channel>();
   readonly #beats: Rotation<Subscriber>;
@@ -83,6 +94,11 @@ export class HubCore {
     this.settings = settingsOf(options);
     const nowMs = (): number => this.settings.clock.now();
     this.backplane = backplane ?? new MemoryBackplane({ ...this.settings, nowMs });
+    this.backplane.attach({
+      end: (id) => this.#identified.get(id)?.sendAway(DISCONNECTED, NEVER_RETRY_MS),
+      eventsBehind: (id) => this.#identified.get(id)?.eventsBehind,
+      report: async () => (await this.onReport?.()) ?? [],
+    });
     this.store.onChanged = (channel) => this.#channelChanged(channel);
     this.bodies = new BodyShare(this.settings.limits.bodiesBytes);
     this.#feeds = new FeedRegistry((offset) => this.store.formatCursor(offset));
@@ -127,9 +143,9 @@ export class HubCore {
   }
 
   /** Finds out where a subscription would begin. @throws HubError when it is refused. */
-  async open({ channels: names, address, isEnvelope, resume }: SubscribeRequest): Promise<Opening> {
+  async open({ isEnvelope, resume, ...client }: SubscribeRequest): Promise<Opening> {
     this.#refuseWhileDraining('subscribe');
-    const connection: Connection = { channels: names, address };
+    const connection: Connection = { ...client, id: crypto.randomUUID(), openedAtMs: this.store.nowMs() };
     const channels = await this.backplane.join(connection);
     let feed: Feed | undefined;
     try {
@@ -156,6 +172,7 @@ export class HubCore {
     const subscriber = new Subscriber({ connection, feed, outlet, offset: start.offset, context: this.#context });
     feed.subscribers.add(subscriber);
     this.subscribers.add(subscriber);
+    if (connection.identity !== undefined) this.#identified.set(connection.id, subscriber);
     this.counters.subscriptions += 1;
     countGaps(this.counters, start.gaps);
     return subscriber;
@@ -164,6 +181,7 @@ export class HubCore {
   /** The connection is gone, from whichever side. */
   release(subscriber: Subscriber): void {
     this.subscribers.delete(subscriber);
+    this.#identified.delete(subscriber.connection.id);
     subscriber.feed.subscribers.delete(subscriber);
     this.#feeds.release(subscriber.feed);
     this.backplane.leave(subscriber.connection);
@@ -190,7 +208,7 @@ export class HubCore {
       const share = drainMs === 0 ? 1 : (clock.now() - startedMs + DRAIN_TICK_MS) / drainMs;
       const due = Math.min(leaving.length, Math.ceil(leaving.length * share));
       for (; sent < due; sent += 1) {
-        leaving[sent]?.sendAway('draining', 'The hub is shutting down: come back', this.jitteredRetryMs());
+        leaving[sent]?.sendAway(DRAINING, this.jitteredRetryMs());
       }
       await this.#pause(DRAIN_TICK_MS);
     }

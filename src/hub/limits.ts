@@ -16,6 +16,8 @@ export interface HubLimits {
   readonly connections: number;
   /** Subscribers from one address at one time (default 0: no limit, as one proxy may stand for thousands); then `too-many-connections-from-address`. */
   readonly connectionsPerAddress: number;
+  /** Subscribers of one user at one time (default 100; 0: no limit); then `too-many-connections-of-user`. */
+  readonly connectionsPerUser: number;
   /** Events that one publisher may publish a second, after a second's worth at once (default 0: no limit); then `publish-rate-exceeded`. */
   readonly publishPerSecond: number;
   /** Channels with a history or a subscriber (default 1,000,000); then `too-many-channels`. */
@@ -40,6 +42,7 @@ export const DEFAULT_HISTORY: HistoryLimits = {
 export const DEFAULT_LIMITS: HubLimits = {
   connections: 100_000,
   connectionsPerAddress: 0,
+  connectionsPerUser: 100,
   publishPerSecond: 0,
   channels: 1_000_000,
   channelsPerConnection: 100,

@@ -1,8 +1,7 @@
-import { checkChannelName, formatCursor, quote } from '../protocol/index.js';
+import { formatCursor, quote } from '../protocol/index.js';
 import type { Cursor } from '../protocol/index.js';
 import { Channel } from './channel.js';
 import { HubError } from './errors.js';
-import { asHubError } from './event.js';
 import type { EncodedFrame } from './frame.js';
 import { NOTHING_LOST } from './history.js';
 import type { Lost } from './history.js';
@@ -92,7 +91,7 @@ export class ChannelStore {
         `Cannot open channel ${quote(name)}: the hub holds ${this.#channels.size}`,
       );
     }
-    return this.#add(new Channel(checked(name), this.#forgotten));
+    return this.#add(new Channel(name, this.#forgotten));
   }
 
   /** A channel as another store has it, empty but for what it `lost`, in place of any that is here. */
@@ -169,12 +168,4 @@ export class ChannelStore {
 function createEpoch(): string {
   const characters = Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => (byte % 36).toString(36));
   return `~${characters.join('')}`;
-}
-
-function checked(name: string): string {
-  try {
-    return checkChannelName(name);
-  } catch (error) {
-    throw asHubError(error);
-  }
 }

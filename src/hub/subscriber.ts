@@ -1,6 +1,6 @@
-import type { GapData, GapReason } from '../protocol/index.js';
-import type { Connection } from './backplane/backplane.js';
+import type { ErrorData, GapData, GapReason } from '../protocol/index.js';
 import type { Channel } from './channel.js';
+import type { Connection } from './connection.js';
 import type { Feed } from './feed.js';
 import { encodeError, encodeGaps, encodeLive } from './frame.js';
 import type { Slice } from './history.js';
@@ -80,6 +80,11 @@ export class Subscriber {
     return this.#offset;
   }
 
+  /** Events that it has yet to be sent. */
+  get eventsBehind(): number {
+    return this.feed.channels.reduce((sum, { history }) => sum + history.countAfter(this.#offset), 0);
+  }
+
   get isBlocked(): boolean {
     return this.#blockedSinceMs > 0;
   }
@@ -134,10 +139,10 @@ export class Subscriber {
   }
 
   /** Says why, says when to come back, and ends; a subscriber that cannot hear it is cut off. */
-  sendAway(code: string, message: string, retryMs: number): void {
+  sendAway(farewell: ErrorData, retryMs: number): void {
     if (this.#isClosed) return;
     if (this.isBlocked) return this.destroy();
-    this.write(encodeError({ code, message, retryable: true }, retryMs));
+    this.write(encodeError(farewell, retryMs));
     this.close();
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import type { Backplane, Connection, Published } from '../../src/hub/backplane/backplane.js';
+import type { Backplane, Published } from '../../src/hub/backplane/backplane.js';
+import type { Connection } from '../../src/hub/connection.js';
 import { readFrame } from '../../src/hub/form.js';
 import { DEFAULT_HISTORY, DEFAULT_LIMITS } from '../../src/hub/limits.js';
 import type { HistoryLimits, HubLimits } from '../../src/hub/limits.js';
@@ -20,8 +21,12 @@ type Start = (settings: BackplaneSettings) => Promise<BackplaneFixture>;
 
 const defaults: BackplaneSettings = { history: DEFAULT_HISTORY, limits: DEFAULT_LIMITS, channelTtlMs: 0 };
 
-function connectionTo(...channels: readonly string[]): Connection {
-  return { channels, address: '127.0.0.1' };
+export function connectionTo(...channels: readonly string[]): Connection {
+  return { id: crypto.randomUUID(), channels, address: '127.0.0.1', openedAtMs: 0 };
+}
+
+function connectionOf(application: string, user: string): Connection {
+  return { ...connectionTo('a'), identity: { application, user }, userAgent: 'test' };
 }
 
 function publishTo(node: Backplane, channel: string, ...texts: readonly string[]): Promise<readonly Published[]> {
@@ -51,6 +56,7 @@ export function describeBackplane(name: string, start: Start): void {
     describeJoining(start);
     describeLimits(start);
     describeLooking(start);
+    describeConnections(start);
   });
 }
 
@@ -226,7 +232,7 @@ function describeLimits(start: Start): void {
     const [here, there] = ends(fixture);
     await here.join(connectionTo('a'));
     await expect(there.join(connectionTo('a'))).rejects.toEqual(refusedWith('too-many-connections-from-address'));
-    await there.join({ channels: ['a'], address: '127.0.0.2' });
+    await there.join({ ...connectionTo('a'), address: '127.0.0.2' });
   });
 
   it('join() that is refused leaves nothing behind', async () => {
@@ -234,7 +240,6 @@ function describeLimits(start: Start): void {
     const [here, there] = ends(fixture);
     await here.join(connectionTo('a'));
     await expect(there.join(connectionTo('b', 'c', 'd'))).rejects.toEqual(refusedWith('too-many-channels'));
-    await expect(there.join(connectionTo('b\n'))).rejects.toEqual(refusedWith('invalid-channel'));
     const { channels } = await here.listChannels({ ...page, isAll: true });
     expect(channels.map((channel) => channel.name)).toEqual(['a']);
     await there.join(connectionTo('a', 'b'));
@@ -280,11 +285,68 @@ function describeLooking(start: Start): void {
     await expect(bad).rejects.toEqual(refusedWith('invalid-cursor'));
   });
 
-  it('gatherMetrics() brings what the other nodes offer', async () => {
+  it('gatherMetrics() brings what the other nodes have counted', async () => {
     await using fixture = await start(defaults);
-    for (const [at, node] of fixture.nodes.entries()) node.offerMetrics(async () => [{ name: `node-${at}` }]);
+    for (const [at, node] of fixture.nodes.entries())
+      node.attach({ ...quietOwner, report: async () => [{ name: `node-${at}` }] });
     const [here] = ends(fixture);
     const others = fixture.nodes.slice(1).map((_, at) => [{ name: `node-${at + 1}` }]);
     expect(await here.gatherMetrics()).toEqual(expect.arrayContaining(others));
+  });
+}
+
+const quietOwner = { end: () => undefined, eventsBehind: () => undefined, report: async () => [] };
+
+function describeConnections(start: Start): void {
+  it('listConnections() lists those with an identity, on whichever node they are', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    const [ann, bob] = [connectionOf('app', 'ann'), connectionOf('app', 'bob')];
+    await there.join(ann);
+    await here.join(bob);
+    await here.join(connectionOf('other', 'ann'));
+    await here.join(connectionTo('a'));
+    for (const node of fixture.nodes) {
+      const first = await node.listConnections({ application: 'app', limit: 1 });
+      expect(first).toEqual({ connections: [ann], next: { user: 'ann', id: ann.id } });
+      const rest = await node.listConnections({ application: 'app', limit: 1, after: { user: 'ann', id: ann.id } });
+      expect(rest).toEqual({ connections: [bob], next: null });
+      expect(await node.listConnections({ application: 'app', user: 'eve', limit: 9 })).toEqual({
+        connections: [],
+        next: null,
+      });
+    }
+    there.leave(ann);
+    await expect
+      .poll(async () => (await here.listConnections({ application: 'app', limit: 9 })).connections)
+      .toEqual([bob]);
+  });
+
+  it('describeConnection() and endConnection() ask the node that holds it, for its own user alone', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    const ended: string[] = [];
+    for (const node of fixture.nodes) node.attach(quietOwner);
+    there.attach({ ...quietOwner, end: (id) => void ended.push(id), eventsBehind: () => 7 });
+    const connection = connectionOf('app', 'ann');
+    await there.join(connection);
+    const identity = { application: 'app', user: 'ann' };
+    expect(await here.describeConnection(identity, connection.id)).toEqual({ connection, eventsBehind: 7 });
+    await here.endConnection(identity, connection.id);
+    expect(ended).toEqual([connection.id]);
+    const foreign = { application: 'other', user: 'ann' };
+    const missing = refusedWith('unknown-connection');
+    await expect(here.endConnection(foreign, connection.id)).rejects.toEqual(missing);
+    await expect(here.describeConnection(foreign, connection.id)).rejects.toEqual(missing);
+    await expect(there.endConnection({ application: 'app', user: 'bob' }, connection.id)).rejects.toEqual(missing);
+    expect(ended).toHaveLength(1);
+  });
+
+  it('join() counts connections of one user over all nodes', async () => {
+    await using fixture = await start({ ...defaults, limits: { ...DEFAULT_LIMITS, connectionsPerUser: 1 } });
+    const [here, there] = ends(fixture);
+    await here.join(connectionOf('app', 'ann'));
+    await expect(there.join(connectionOf('app', 'ann'))).rejects.toEqual(refusedWith('too-many-connections-of-user'));
+    await there.join(connectionOf('app', 'bob'));
   });
 }

@@ -7,7 +7,7 @@ import { Primary } from '../../src/hub/backplane/primary.js';
 import { connectToPrimary } from '../../src/hub/backplane/workers.js';
 import { DEFAULT_HISTORY, DEFAULT_LIMITS } from '../../src/hub/limits.js';
 import { createTemporaryFolder } from '../support/temporary-folder.js';
-import { describeBackplane } from './backplane.js';
+import { connectionTo, describeBackplane } from './backplane.js';
 import type { BackplaneSettings } from './backplane.js';
 
 describeBackplane('MemoryBackplane', async (settings) => {
@@ -40,8 +40,8 @@ const settings = { history: DEFAULT_HISTORY, limits: DEFAULT_LIMITS, channelTtlM
 test('Primary lets go of the connections of a worker that is gone', async () => {
   await using fixture = await startWorkers(settings);
   const [first, second] = fixture.nodes;
-  await first?.join({ channels: ['a', 'b'], address: '' });
-  await second?.join({ channels: ['b'], address: '' });
+  await first?.join(connectionTo('a', 'b'));
+  await second?.join(connectionTo('b'));
   await first?.[Symbol.asyncDispose]();
   const listed = async () => (await second?.listChannels({ after: '', limit: 10, isAll: true }))?.channels;
   await expect.poll(listed).toMatchObject([{ name: 'b', subscribers: 1 }]);
@@ -59,7 +59,7 @@ test('WorkersBackplane refuses everything once its primary is gone, and says so 
   await fixture.primary[Symbol.asyncDispose]();
   expect(['published', 'primary-lost']).toContain(await outcome);
   await expect.poll(() => lost).toBe(3);
-  await expect(node?.join({ channels: ['a'], address: '' })).rejects.toMatchObject({ code: 'primary-lost' });
+  await expect(node?.join(connectionTo('a'))).rejects.toMatchObject({ code: 'primary-lost' });
 });
 
 test('WorkersBackplane sends a hundred large histories without being cut off', async () => {
@@ -71,6 +71,6 @@ test('WorkersBackplane sends a hundred large histories without being cut off', a
   const channels = Array.from({ length: 100 }, (_, at) => `c${at}`);
   const events = Array.from({ length: 3 }, () => ({ data: 'x'.repeat(1_000_000) }));
   for (const channel of channels) await here?.publish({ channels: [channel], events });
-  const joined = await there?.join({ channels, address: '' });
+  const joined = await there?.join(connectionTo(...channels));
   expect(joined?.map((channel) => channel.eventCount)).toEqual(channels.map(() => 3));
 });

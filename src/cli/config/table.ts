@@ -143,6 +143,11 @@ const TABLE = {
     verbs: SERVE,
     default: 0,
   }),
+  'limits.connectionsPerUser': integer({
+    doc: 'Open connections of one user, by token; 0: no limit.',
+    verbs: SERVE,
+    default: 100,
+  }),
   'limits.publishPerSecond': integer({
     doc: 'Events that one publisher (an address) may publish a second; 0: no limit.',
     verbs: SERVE,

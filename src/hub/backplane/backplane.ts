@@ -1,5 +1,6 @@
 import type { Cursor } from '../../protocol/index.js';
 import type { Channel } from '../channel.js';
+import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../connection.js';
 import type { PublishEvent } from '../event.js';
 import type { ChannelPage, ChannelSummary, HistoryPage, HistoryRequest, ListRequest } from '../listing.js';
 import type { ChannelStore } from '../store.js';
@@ -23,15 +24,25 @@ export interface Published {
   readonly isDuplicate: boolean;
 }
 
-/** A subscriber as the whole hub knows it. */
-export interface Connection {
-  readonly channels: readonly string[];
-  /** Where it comes from, without the port. */
-  readonly address: string;
-}
-
 /** What one process has counted, in the form that the metrics library merges. */
 export type MetricsReport = readonly object[];
+
+/** One connection, looked at closely. */
+export interface ConnectionDetail {
+  readonly connection: Connection;
+  /** Events that it has yet to be sent; null where its process does not say. */
+  readonly eventsBehind: number | null;
+}
+
+/** What a backplane asks of the process that holds a connection. */
+export interface ConnectionOwner {
+  /** Sends the connection away for good; nothing where it has gone. */
+  end(id: string): void;
+  /** Events that the connection has yet to be sent; undefined where it has gone. */
+  eventsBehind(id: string): number | undefined;
+  /** What this process has counted. */
+  report(): Promise<MetricsReport>;
+}
 
 /**
  * What a hub's processes share: the order of events, who is connected, and what both may come to. Each process
@@ -56,7 +67,7 @@ export interface Backplane extends AsyncDisposable {
   /**
    * Admits a connection. Resolves with its channels, in the store and with everything that was published until
    * now; they are followed until as many connections have left.
-   * @throws HubError `too-many-connections`, `too-many-connections-from-address`, `too-many-channels`, `invalid-channel`.
+   * @throws HubError `too-many-connections`, `too-many-connections-from-address`, `too-many-connections-of-user`, `too-many-channels`.
    */
   join(connection: Connection): Promise<readonly Channel[]>;
   /** Every connection that joined leaves, once. */
@@ -66,8 +77,14 @@ export interface Backplane extends AsyncDisposable {
   describeChannel(name: string): Promise<ChannelSummary>;
   /** @throws HubError `unknown-channel`, or as a subscription with the same parameters would. */
   readHistory(name: string, request: HistoryRequest): Promise<HistoryPage>;
-  /** How the other processes learn what this one has counted. */
-  offerMetrics(report: () => Promise<MetricsReport>): void;
+  /** Who answers for the connections of this process. */
+  attach(owner: ConnectionOwner): void;
+  /** The connections that have an identity, over all processes. */
+  listConnections(query: ConnectionQuery): Promise<ConnectionPage>;
+  /** @throws HubError `unknown-connection`. */
+  describeConnection(identity: Identity, id: string): Promise<ConnectionDetail>;
+  /** Ends a connection, whichever process holds it. @throws HubError `unknown-connection`. */
+  endConnection(identity: Identity, id: string): Promise<void>;
   /** What the hub's other processes have counted. */
   gatherMetrics(): Promise<readonly MetricsReport[]>;
   /** Called a few times in every heartbeat interval: ends and forgets what is over. */

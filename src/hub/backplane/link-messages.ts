@@ -1,13 +1,16 @@
 import { HubError } from '../errors.js';
 import type { ErrorPlace, HubErrorCode } from '../errors.js';
 import type { HistoryRequest, ListRequest } from '../listing.js';
-import type { Connection, MetricsReport, Publication } from './backplane.js';
+import type { Connection, ConnectionQuery, Identity } from '../connection.js';
+import type { Publication } from './backplane.js';
 
 /** What a worker asks of the primary, and what the answer is to: every request has one. */
 export type Request =
   | { readonly call: 'publish'; readonly publication: Publication }
   | { readonly call: 'end'; readonly channel: string }
-  | { readonly call: 'join'; readonly number: number; readonly connection: Connection }
+  | { readonly call: 'join'; readonly connection: Connection }
+  | { readonly call: 'connections'; readonly query: ConnectionQuery }
+  | { readonly call: 'connection' | 'end-connection'; readonly identity: Identity; readonly id: string }
   | { readonly call: 'list'; readonly request: ListRequest }
   | { readonly call: 'describe'; readonly channel: string }
   | { readonly call: 'history'; readonly channel: string; readonly request: HistoryRequest }
@@ -16,9 +19,8 @@ export type Request =
 /** From a worker to the primary. */
 export type WorkerMessage =
   | { readonly kind: 'request'; readonly id: number; readonly request: Request }
-  /** The connection that joined under `number` has left. */
-  | { readonly kind: 'leave'; readonly number: number }
-  | { readonly kind: 'report'; readonly id: number; readonly report: MetricsReport };
+  | { readonly kind: 'leave'; readonly connectionId: string }
+  | { readonly kind: 'reply'; readonly id: number; readonly reply: unknown };
 
 /** From the primary to a worker. */
 export type PrimaryMessage =
@@ -33,7 +35,10 @@ export type PrimaryMessage =
     }
   | { readonly kind: 'answer'; readonly id: number; readonly result: unknown; readonly headOffset: number }
   | { readonly kind: 'refusal'; readonly id: number; readonly error: LinkError }
-  | { readonly kind: 'report'; readonly id: number };
+  | { readonly kind: 'question'; readonly id: number; readonly question: Question };
+
+/** What the primary asks of a worker; every question has a reply. */
+export type Question = { readonly ask: 'report' } | { readonly ask: 'end' | 'behind'; readonly connectionId: string };
 
 /** A HubError on its way between two processes. */
 export interface LinkError extends ErrorPlace {

@@ -1,5 +1,6 @@
 import type { Channel } from '../channel.js';
-import { ConnectionCount } from '../connection-count.js';
+import { ConnectionRegistry } from '../connection-registry.js';
+import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../connection.js';
 import { HubError } from '../errors.js';
 import { asHubError } from '../event.js';
 import type { PublishEvent } from '../event.js';
@@ -13,11 +14,18 @@ import { PublishRate } from '../publish-rate.js';
 import { ChannelStore } from '../store.js';
 import type { Placement } from '../store.js';
 import { quote } from '../../protocol/index.js';
-import type { Backplane, Connection, MetricsReport, Publication, Published } from './backplane.js';
+import type {
+  Backplane,
+  ConnectionDetail,
+  ConnectionOwner,
+  MetricsReport,
+  Publication,
+  Published,
+} from './backplane.js';
 
 export interface MemoryBackplaneOptions {
   readonly history: HistoryLimits;
-  readonly limits: Pick<HubLimits, 'channels' | 'connections' | 'connectionsPerAddress' | 'publishPerSecond'>;
+  readonly limits: HubLimits;
   /** How long after its last event a channel ends by itself; 0: never. */
   readonly channelTtlMs: number;
   readonly nowMs: () => number;
@@ -33,13 +41,14 @@ export class MemoryBackplane implements Backplane {
   readonly processCount = 1;
   onPlaced: PlacedListener | undefined;
   readonly #channelTtlMs: number;
-  readonly #connections: ConnectionCount;
+  readonly #connections: ConnectionRegistry;
   readonly #rate: PublishRate;
+  #owner: ConnectionOwner | undefined;
 
   constructor({ history, limits, channelTtlMs, nowMs }: MemoryBackplaneOptions) {
     this.store = new ChannelStore({ history, channelsMax: limits.channels, nowMs });
     this.#channelTtlMs = channelTtlMs;
-    this.#connections = new ConnectionCount(limits);
+    this.#connections = new ConnectionRegistry(limits);
     this.#rate = new PublishRate(limits.publishPerSecond, nowMs);
   }
 
@@ -95,8 +104,29 @@ export class MemoryBackplane implements Backplane {
     return readHistory(this.store, findChannel(this.store, name), request);
   }
 
-  /** There is no other process to offer it to. */
-  offerMetrics(): void {}
+  attach(owner: ConnectionOwner): void {
+    this.#owner = owner;
+  }
+
+  async listConnections(query: ConnectionQuery): Promise<ConnectionPage> {
+    return this.#connections.list(query);
+  }
+
+  async describeConnection(identity: Identity, id: string): Promise<ConnectionDetail> {
+    const connection = this.findConnection(identity, id);
+    return { connection, eventsBehind: this.#owner?.eventsBehind(id) ?? null };
+  }
+
+  async endConnection(identity: Identity, id: string): Promise<void> {
+    this.#owner?.end(this.findConnection(identity, id).id);
+  }
+
+  /** @throws HubError `unknown-connection`. */
+  findConnection(identity: Identity, id: string): Connection {
+    const connection = this.#connections.find(identity, id);
+    if (connection === undefined) throw new HubError('unknown-connection', `Cannot find connection ${quote(id)}`);
+    return connection;
+  }
 
   async gatherMetrics(): Promise<readonly MetricsReport[]> {
     return [];

@@ -3,14 +3,15 @@ import type { Socket } from 'node:net';
 
 import type { Channel } from '../channel.js';
 import { createPrimaryMetrics } from '../metrics.js';
-import type { Connection, MetricsReport } from './backplane.js';
+import type { Connection, Identity } from '../connection.js';
+import type { ConnectionDetail, MetricsReport } from './backplane.js';
 import { toLinkError } from './link-messages.js';
-import type { PrimaryMessage, Request, WorkerMessage } from './link-messages.js';
+import type { PrimaryMessage, Question, Request, WorkerMessage } from './link-messages.js';
 import { encodeLinkFrame, Link } from './link.js';
 import type { MemoryBackplane } from './memory.js';
 
-/** How long the others have to say what they counted; who is late is left out. */
-const REPORT_MS = 1000;
+/** How long a worker has to answer a question; who is late is left out. */
+const REPLY_MS = 1000;
 
 /** The process that orders a hub's events and keeps them, for workers that hold its sockets. */
 export class Primary implements AsyncDisposable {
@@ -54,6 +55,7 @@ export class Primary implements AsyncDisposable {
     const worker: Worker = new Worker(socket, this.#backplane, {
       onClosed: () => this.#workers.delete(worker),
       gatherMetrics: () => this.#gatherMetrics(worker),
+      askOwner: (id, question) => this.#askOwner(id, question),
     });
     this.#workers.add(worker);
   }
@@ -62,11 +64,17 @@ export class Primary implements AsyncDisposable {
     const others = [...this.#workers].filter((worker) => worker !== asking);
     return Promise.all([this.#metrics(), ...others.map((worker) => worker.report())]);
   }
+
+  async #askOwner(connectionId: string, question: Question): Promise<unknown> {
+    return [...this.#workers].find((worker) => worker.holds(connectionId))?.ask(question);
+  }
 }
 
 interface WorkerOptions {
   readonly onClosed: () => void;
   readonly gatherMetrics: () => Promise<readonly MetricsReport[]>;
+  /** Asks the worker that holds a connection. */
+  readonly askOwner: (connectionId: string, question: Question) => Promise<unknown>;
 }
 
 /** One worker as the primary sees it: its connections, and the channels they follow. */
@@ -74,10 +82,10 @@ class Worker {
   readonly link: Link;
   readonly #backplane: MemoryBackplane;
   readonly #options: WorkerOptions;
-  readonly #connections = new Map<number, Connection>();
+  readonly #connections = new Map<string, Connection>();
   readonly #followers = new Map<string, number>();
-  readonly #reports = new Map<number, (report: MetricsReport) => void>();
-  #lastReport = 0;
+  readonly #questions = new Map<number, (reply: unknown) => void>();
+  #lastQuestion = 0;
 
   constructor(socket: Socket, backplane: MemoryBackplane, options: WorkerOptions) {
     this.#backplane = backplane;
@@ -96,18 +104,28 @@ class Worker {
     return this.#followers.has(channel);
   }
 
-  report(): Promise<MetricsReport> {
-    this.#lastReport += 1;
-    const id = this.#lastReport;
+  holds(connectionId: string): boolean {
+    return this.#connections.has(connectionId);
+  }
+
+  async report(): Promise<MetricsReport> {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both ends are the same program
+    return ((await this.ask({ ask: 'report' })) as MetricsReport | undefined) ?? [];
+  }
+
+  /** Undefined where it does not reply in time. */
+  ask(question: Question): Promise<unknown> {
+    this.#lastQuestion += 1;
+    const id = this.#lastQuestion;
     return new Promise((resolve) => {
-      const settle = (report: MetricsReport): void => {
+      const settle = (reply: unknown): void => {
         clearTimeout(timer);
-        this.#reports.delete(id);
-        resolve(report);
+        this.#questions.delete(id);
+        resolve(reply);
       };
-      const timer = setTimeout(() => settle([]), REPORT_MS);
-      this.#reports.set(id, settle);
-      this.#send({ kind: 'report', id });
+      const timer = setTimeout(() => settle(undefined), REPLY_MS);
+      this.#questions.set(id, settle);
+      this.#send({ kind: 'question', id, question });
     });
   }
 
@@ -120,9 +138,9 @@ class Worker {
       case 'request':
         return void this.#answer(message.id, message.request);
       case 'leave':
-        return this.#leave(message.number);
-      case 'report':
-        return this.#reports.get(message.id)?.(message.report);
+        return this.#leave(message.connectionId);
+      case 'reply':
+        return this.#questions.get(message.id)?.(message.reply);
     }
   }
 
@@ -142,7 +160,13 @@ class Worker {
       case 'end':
         return this.#backplane.end(request.channel);
       case 'join':
-        return this.#join(request.number, request.connection);
+        return this.#join(request.connection);
+      case 'connections':
+        return this.#backplane.listConnections(request.query);
+      case 'connection':
+        return this.#describe(request.identity, request.id);
+      case 'end-connection':
+        return this.#endConnection(request.identity, request.id);
       case 'list':
         return this.#backplane.listChannels(request.request);
       case 'describe':
@@ -154,7 +178,7 @@ class Worker {
     }
   }
 
-  async #join(number: number, connection: Connection): Promise<void> {
+  async #join(connection: Connection): Promise<void> {
     const channels = await this.#backplane.join(connection);
     for (const channel of channels) {
       // A hundred histories at once might be more than a link may hold.
@@ -164,7 +188,18 @@ class Worker {
       if (followers === 0) this.#sendChannel(channel);
     }
     if (this.link.isClosed) this.#backplane.leave(connection);
-    else this.#connections.set(number, connection);
+    else this.#connections.set(connection.id, connection);
+  }
+
+  async #describe(identity: Identity, id: string): Promise<ConnectionDetail> {
+    const connection = this.#backplane.findConnection(identity, id);
+    const behind = await this.#options.askOwner(id, { ask: 'behind', connectionId: id });
+    return { connection, eventsBehind: typeof behind === 'number' ? behind : null };
+  }
+
+  async #endConnection(identity: Identity, id: string): Promise<void> {
+    this.#backplane.findConnection(identity, id);
+    await this.#options.askOwner(id, { ask: 'end', connectionId: id });
   }
 
   #sendChannel(channel: Channel): void {
@@ -179,10 +214,10 @@ class Worker {
     }
   }
 
-  #leave(number: number): void {
-    const connection = this.#connections.get(number);
+  #leave(id: string): void {
+    const connection = this.#connections.get(id);
     if (connection === undefined) return;
-    this.#connections.delete(number);
+    this.#connections.delete(id);
     for (const name of connection.channels) {
       const left = (this.#followers.get(name) ?? 0) - 1;
       if (left > 0) this.#followers.set(name, left);
@@ -192,8 +227,8 @@ class Worker {
   }
 
   #closed(): void {
-    for (const number of this.#connections.keys()) this.#leave(number);
-    for (const settle of this.#reports.values()) settle([]);
+    for (const id of this.#connections.keys()) this.#leave(id);
+    for (const settle of this.#questions.values()) settle(undefined);
     this.#options.onClosed();
   }
 }

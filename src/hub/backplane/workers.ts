@@ -5,9 +5,17 @@ import { HubError } from '../errors.js';
 import type { HistoryLimits } from '../limits.js';
 import type { ChannelPage, ChannelSummary, HistoryPage, HistoryRequest, ListRequest } from '../listing.js';
 import { ChannelStore } from '../store.js';
-import type { Backplane, Connection, MetricsReport, Publication, Published } from './backplane.js';
+import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../connection.js';
+import type {
+  Backplane,
+  ConnectionDetail,
+  ConnectionOwner,
+  MetricsReport,
+  Publication,
+  Published,
+} from './backplane.js';
 import { fromLinkError } from './link-messages.js';
-import type { PrimaryMessage, Request, WorkerMessage } from './link-messages.js';
+import type { PrimaryMessage, Question, Request, WorkerMessage } from './link-messages.js';
 import { Link } from './link.js';
 import type { LinkFrame } from './link.js';
 
@@ -54,10 +62,10 @@ export class WorkersBackplane implements Backplane {
   readonly #pending = new Map<number, Pending>();
   /** How many connections here have each channel. */
   readonly #followers = new Map<string, number>();
-  readonly #numbers = new Map<Connection, number>();
+  readonly #joined = new Set<Connection>();
   readonly #changed = new Set<Channel>();
   #store: ChannelStore | undefined;
-  #report: (() => Promise<MetricsReport>) | undefined;
+  #owner: ConnectionOwner | undefined;
   #lastId = 0;
   #isClosed = false;
   #greet: (() => void) | undefined;
@@ -99,25 +107,21 @@ export class WorkersBackplane implements Backplane {
   }
 
   async join(connection: Connection): Promise<readonly Channel[]> {
-    this.#lastId += 1;
-    const number = this.#lastId;
     for (const name of connection.channels) this.#followers.set(name, (this.#followers.get(name) ?? 0) + 1);
     try {
-      await this.#ask({ call: 'join', number, connection });
+      await this.#ask({ call: 'join', connection });
     } catch (error) {
       this.#unfollow(connection.channels);
       throw error;
     }
-    this.#numbers.set(connection, number);
+    this.#joined.add(connection);
     return connection.channels.map((name) => this.#channel(name));
   }
 
   leave(connection: Connection): void {
-    const number = this.#numbers.get(connection);
-    if (number === undefined) return;
-    this.#numbers.delete(connection);
+    if (!this.#joined.delete(connection)) return;
     this.#unfollow(connection.channels);
-    this.#send({ kind: 'leave', number });
+    this.#send({ kind: 'leave', connectionId: connection.id });
   }
 
   listChannels(request: ListRequest): Promise<ChannelPage> {
@@ -132,8 +136,20 @@ export class WorkersBackplane implements Backplane {
     return this.#ask({ call: 'history', channel, request });
   }
 
-  offerMetrics(report: () => Promise<MetricsReport>): void {
-    this.#report = report;
+  attach(owner: ConnectionOwner): void {
+    this.#owner = owner;
+  }
+
+  listConnections(query: ConnectionQuery): Promise<ConnectionPage> {
+    return this.#ask({ call: 'connections', query });
+  }
+
+  describeConnection(identity: Identity, id: string): Promise<ConnectionDetail> {
+    return this.#ask({ call: 'connection', identity, id });
+  }
+
+  endConnection(identity: Identity, id: string): Promise<void> {
+    return this.#ask({ call: 'end-connection', identity, id });
   }
 
   gatherMetrics(): Promise<readonly MetricsReport[]> {
@@ -200,8 +216,8 @@ export class WorkersBackplane implements Backplane {
         return this.#settle(message.id)?.resolve(message.result);
       case 'refusal':
         return this.#settle(message.id)?.reject(fromLinkError(message.error));
-      case 'report':
-        return void this.#sendReport(message.id);
+      case 'question':
+        return void this.#reply(message.id, message.question);
     }
   }
 
@@ -231,8 +247,19 @@ export class WorkersBackplane implements Backplane {
     return pending;
   }
 
-  async #sendReport(id: number): Promise<void> {
-    this.#send({ kind: 'report', id, report: (await this.#report?.()) ?? [] });
+  async #reply(id: number, question: Question): Promise<void> {
+    this.#send({ kind: 'reply', id, reply: await this.#answer(question) });
+  }
+
+  async #answer(question: Question): Promise<unknown> {
+    switch (question.ask) {
+      case 'report':
+        return this.#owner?.report();
+      case 'behind':
+        return this.#owner?.eventsBehind(question.connectionId);
+      case 'end':
+        return this.#owner?.end(question.connectionId);
+    }
   }
 
   #lost(): void {

@@ -133,7 +133,7 @@ function addOperations(app: OpenAPIHono, hub: HubCore): void {
     if (hub.isDraining) throw new HubError('draining', 'Cannot take new subscribers: the hub is shutting down');
     return context.json({ status: 'ready' as const }, 200);
   });
-  hub.backplane.offerMetrics(() => reportOf(registry));
+  hub.onReport = () => reportOf(registry);
   app.openapi(ROUTES.metrics, async (context) => {
     const others = await hub.backplane.gatherMetrics();
     const whole = others.length === 0 ? registry : mergeMetrics([await reportOf(registry), ...others]);

@@ -55,6 +55,7 @@ function stream(hub: HubCore, response: ServerResponse, opening: Opening): void 
   // Without either header the body ends with the connection: see createOutlet.
   response.removeHeader('Transfer-Encoding');
   const isGzip = negotiateGzip(hub, response);
+  response.setHeader('X-Connection-Id', opening.connection.id);
   response.writeHead(200, STREAM_HEADERS);
   // Head, first block and backfill leave in one write.
   const way = http2StreamOf(response) ?? response.socket;

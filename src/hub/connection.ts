@@ -1,0 +1,44 @@
+/** Who a token speaks for. */
+export interface Identity {
+  /** The token's `iss`. */
+  readonly application: string;
+  /** The token's `sub`. */
+  readonly user: string;
+}
+
+/** One subscriber as the whole hub knows it. */
+export interface Connection {
+  /** A UUID. */
+  readonly id: string;
+  readonly channels: readonly string[];
+  /** Where it comes from, without the port. */
+  readonly address: string;
+  /** When it was opened, in milliseconds since 1970. */
+  readonly openedAtMs: number;
+  /** Missing where nobody asked who it is. */
+  readonly identity?: Identity;
+  /** What the client says it is; kept only with an identity, as the list shows no others. */
+  readonly userAgent?: string;
+}
+
+/** Which connections a list shows; all of an application's users where there is no user. */
+export interface ConnectionQuery {
+  readonly application: string;
+  readonly user?: string;
+  /** Connections on a page. */
+  readonly limit: number;
+  /** Where the page before ended: what its `next` said. */
+  readonly after?: ConnectionKey;
+}
+
+/** The place of a connection in the list: by user, then by id. */
+export interface ConnectionKey {
+  readonly user: string;
+  readonly id: string;
+}
+
+export interface ConnectionPage {
+  readonly connections: readonly Connection[];
+  /** What to pass as `after` for the next page; null on the last. */
+  readonly next: ConnectionKey | null;
+}
