@@ -13,8 +13,10 @@ interface DeliveryOptions {
   readonly onFlushed: (waitedMs: number | undefined) => void;
 }
 
-/** A round shorter than this is followed by the next as soon as there is something to send. */
+/** A rest shorter than this is none: the next round follows as soon as there is something to send. */
 const REST_FROM_MS = 1;
+/** A third of the time at most goes into writing: measured, twice the rest of one to one saves a quarter of the CPU. */
+const REST_PER_ROUND = 2;
 /** The longest rest after a round, however long it took. */
 const REST_MS_MAX = 20;
 /** The same where several processes share the work: on cores of their own they are still sooner done than one. */
@@ -22,8 +24,8 @@ const SHARED_REST_MS_MAX = 40;
 
 /**
  * Decides when subscribers are pulled: once per turn of the event loop, all that are behind. A quiet channel's
- * event leaves in the turn it came in. A round that took long is followed by a rest as long, 20 ms at most: the
- * next one then sends more with each write, and between them the loop gets to accept connections, of which it
+ * event leaves in the turn it came in. A round that took long is followed by a rest twice as long, 20 ms at
+ * most: the next one then sends more with each write, and between them the loop gets to accept connections, of which it
  * takes one a turn.
  */
 export class Delivery {
@@ -99,7 +101,7 @@ export class Delivery {
 function restAfter(roundMs: number, processCount: number): number {
   const wholeMs = roundMs * processCount;
   return Math.min(
-    wholeMs - roundMs + Math.min(wholeMs, REST_MS_MAX),
+    wholeMs - roundMs + Math.min(wholeMs * REST_PER_ROUND, REST_MS_MAX),
     processCount === 1 ? REST_MS_MAX : SHARED_REST_MS_MAX,
   );
 }
