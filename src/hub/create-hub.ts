@@ -1,7 +1,7 @@
 import { connectToPrimary } from './backplane/workers.js';
 import { MemoryBackplane } from './backplane/memory.js';
 import { Primary } from './backplane/primary.js';
-import { createHandler } from './http/handler.js';
+import { createBareListener, createHandler } from './http/handler.js';
 import { HubCore, UPKEEP_SHARES } from './hub.js';
 import type { Hub } from './hub.js';
 import { settingsOf } from './settings.js';
@@ -58,6 +58,7 @@ function hubOf(core: HubCore): Hub {
   };
   return {
     handler: createHandler(core),
+    bareHandler: createBareListener(core),
     publish: (channel, event) => core.publishOne(channel, event),
     end: (channel) => core.backplane.end(channel),
     drain: () => core.drain(),

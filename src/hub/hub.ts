@@ -6,6 +6,7 @@ import type { Backplane, MetricsReport, Publication, Published } from './backpla
 import type { Channel } from './channel.js';
 import type { Connection, Identity } from './connection.js';
 import { Delivery } from './delivery.js';
+import type { BareListener } from './http/handler.js';
 import { HubError } from './errors.js';
 import { checkEvent } from './event.js';
 import type { PublishEvent } from './event.js';
@@ -51,6 +52,8 @@ export interface Opening {
 export interface Hub extends AsyncDisposable {
   /** Answers every request below `basePath`; for `http.createServer(hub.handler)` or a route of a server you have. */
   readonly handler: RequestListener;
+  /** Answers requests for streams on sockets that no HTTP server holds; {@link listen} uses it, and you need not. */
+  readonly bareHandler: BareListener;
   /** Publishes one event. @throws HubError when it is refused. */
   publish(channel: string, event: PublishEvent): Promise<Published>;
   /** Ends a channel after its last event; false where it had ended already. */

@@ -11,7 +11,8 @@ import { checkDelivery } from '../support/checker.js';
 import type { Delivered, ReceivedItem } from '../support/checker.js';
 import { createTemporaryFolder } from '../support/temporary-folder.js';
 
-const SUBSCRIBERS = 8;
+// Enough to find some on every worker: each takes one connection a turn.
+const SUBSCRIBERS = 32;
 const TIMEOUT_MS = 40_000;
 
 interface Service extends AsyncDisposable {

@@ -10,21 +10,19 @@ const PREFLIGHT_HEADERS = {
 };
 const EXPOSED = 'X-Connection-Id, Retry-After';
 
-/** Says in the response's headers whether a page of another origin may read it. */
-export function allowOrigin(request: IncomingMessage, response: ServerResponse, origins: readonly string[]): void {
-  if (origins.length === 0) return;
-  const { origin } = request.headers;
-  response.setHeader('Vary', 'Origin');
-  if (origin === undefined) return;
+/** The headers that say whether a page of another origin may read the answer. */
+export function originHeaders(
+  origin: string | undefined,
+  origins: readonly string[],
+): Readonly<Record<string, string>> {
+  if (origins.length === 0) return {};
+  const vary = { Vary: 'Origin' };
+  if (origin === undefined) return vary;
+  const allowed = { ...vary, 'Access-Control-Expose-Headers': EXPOSED };
   if (origins.includes(origin)) {
-    response.setHeader('Access-Control-Allow-Origin', origin);
-    response.setHeader('Access-Control-Allow-Credentials', 'true');
-  } else if (origins.includes('*')) {
-    response.setHeader('Access-Control-Allow-Origin', '*');
-  } else {
-    return;
+    return { ...allowed, 'Access-Control-Allow-Origin': origin, 'Access-Control-Allow-Credentials': 'true' };
   }
-  response.setHeader('Access-Control-Expose-Headers', EXPOSED);
+  return origins.includes('*') ? { ...allowed, 'Access-Control-Allow-Origin': '*' } : vary;
 }
 
 /** Answers a preflight; what was allowed stands in the headers already. */

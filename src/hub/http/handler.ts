@@ -1,21 +1,42 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 import { HubError } from '../errors.js';
 import type { HubCore } from '../hub.js';
-import { allowOrigin, answerPreflight, refuseForeignOrigin } from './cors.js';
+import type { BareHead } from './bare-request.js';
+import { answerPreflight, originHeaders, refuseForeignOrigin } from './cors.js';
 import type { Exchange } from './exchange.js';
 import { createManagement } from './management.js';
 import { isGone } from './outlet.js';
 import { asRefusal, sendProblem } from './problem.js';
 import { handlePublish } from './publish-route.js';
+import { remoteAddress } from './remote-address.js';
+import { ResponseReply } from './reply.js';
 import { discardRest } from './request-body.js';
+import { SocketReply } from './socket-reply.js';
 import { handleSubscribe } from './subscribe-route.js';
 import { readTarget } from './target.js';
 import { WebPage } from './web-page.js';
 
 /** Where the build puts the page, seen from this module's own place in it. */
 const PAGE_FOLDER = fileURLToPath(new URL('../../ui', import.meta.url));
+
+/** Answers a plain request on a bare socket; false, and nothing done, where it asks for no stream. */
+export type BareListener = (head: BareHead, socket: Socket) => boolean;
+
+/** Streams are what a hub holds by the thousand, and a bare socket takes a third of what Node's response keeps. */
+export function createBareListener(hub: HubCore): BareListener {
+  return ({ url, headers }, socket) => {
+    const target = readTarget(url, hub.settings.basePath);
+    if (target?.segments[0] !== 'subscribe') return false;
+    const reply = new SocketReply(socket);
+    for (const [name, value] of Object.entries(originHeaders(headers.origin, hub.settings.origins)))
+      reply.setHeader(name, value);
+    void handleSubscribe({ hub, target, headers, address: socket.remoteAddress ?? '', reply });
+    return true;
+  };
+}
 
 /** Answers every request to the hub. */
 export function createHandler(hub: HubCore): RequestListener {
@@ -28,7 +49,9 @@ export function createHandler(hub: HubCore): RequestListener {
     const [room] = target.segments;
     if (room === 'subscribe') {
       allowMethod(request, response, 'GET');
-      return handleSubscribe(exchange);
+      const { headers } = request;
+      const reply = new ResponseReply(response);
+      return handleSubscribe({ hub, target, headers, address: remoteAddress(request), reply });
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') refuseForeignOrigin(request, hub.settings.origins);
     if (room === 'publish') {
@@ -45,7 +68,8 @@ export function createHandler(hub: HubCore): RequestListener {
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     try {
-      allowOrigin(request, response, hub.settings.origins);
+      const headers = originHeaders(request.headers.origin, hub.settings.origins);
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       const target = readTarget(request.url ?? '/', hub.settings.basePath);
       if (target === undefined) throw new HubError('not-found', 'Cannot find anything outside the hub');
       await route({ hub, request, response, target });

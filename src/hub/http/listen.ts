@@ -2,6 +2,8 @@ import { createServer } from 'node:http';
 import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { takeBareRequests } from './bare-server.js';
+import type { BareListener } from './handler.js';
 import { createSecureHubServer } from './secure-server.js';
 import type { EndableServer, ServerLimits, TlsIdentity } from './secure-server.js';
 
@@ -49,11 +51,13 @@ const LIMITS: ServerLimits = {
  * @throws Error with the system's code where the address cannot be had, or OpenSSL's where `tls` is no good.
  */
 export async function listen(
-  hub: { readonly handler: RequestListener },
+  hub: { readonly handler: RequestListener; readonly bareHandler?: BareListener },
   { host = '127.0.0.1', port = 8080, tls }: ListenOptions = {},
 ): Promise<HubServer> {
   const { server, endIdle, endAll } =
-    tls === undefined ? createPlainServer(hub.handler) : createSecureHubServer(tls, LIMITS, hub.handler);
+    tls === undefined
+      ? createPlainServer(hub.handler, hub.bareHandler)
+      : createSecureHubServer(tls, LIMITS, hub.handler);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port, backlog: BACKLOG }, () => {
@@ -75,9 +79,17 @@ export async function listen(
   return { url, port: address.port, close, [Symbol.asyncDispose]: close };
 }
 
-function createPlainServer(handler: RequestListener): EndableServer {
+function createPlainServer(handler: RequestListener, bareHandler: BareListener = () => false): EndableServer {
   const server = createServer(LIMITS, handler);
-  return { server, endIdle: () => server.closeIdleConnections(), endAll: () => server.closeAllConnections() };
+  const bare = takeBareRequests(server, bareHandler, LIMITS.headersTimeout);
+  return {
+    server,
+    endIdle: () => server.closeIdleConnections(),
+    endAll() {
+      server.closeAllConnections();
+      for (const socket of bare) socket.destroy();
+    },
+  };
 }
 
 function isNotRunning(error: Error): boolean {

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 
 import { HubError } from '../errors.js';
+import type { WholeAnswer } from './reply.js';
 
 /** Seconds a refused client is told to wait, where waiting may help. */
 const RETRY_AFTER_S = 2;
@@ -42,9 +43,14 @@ export function problemHeaders(error: HubError): Readonly<Record<string, string>
   return { 'Content-Type': PROBLEM_TYPE, 'Cache-Control': 'no-store', ...retryAfter };
 }
 
+export function problemAnswer(error: HubError): WholeAnswer {
+  const body = JSON.stringify(problemOf(error));
+  return { status: error.traits.status, headers: problemHeaders(error), body };
+}
+
 export function sendProblem(response: ServerResponse, error: HubError): void {
-  response.writeHead(error.traits.status, { ...problemHeaders(error) });
-  response.end(JSON.stringify(problemOf(error)));
+  const { status, headers, body } = problemAnswer(error);
+  response.writeHead(status, { ...headers }).end(body);
 }
 
 /** What a client may know of `error`: of ours everything, of any other nothing. */

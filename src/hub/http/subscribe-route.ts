@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 
 import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
@@ -6,14 +6,22 @@ import { encodeGaps, encodeOpen } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
 import type { ResumeRequest } from '../resume.js';
 import { isGzipAccepted } from './accept-encoding.js';
-import { createOutlet, http2StreamOf, isGone } from './outlet.js';
-import type { Exchange } from './exchange.js';
 import { createGzipOutlet } from './gzip-outlet.js';
-import { asRefusal, sendProblem } from './problem.js';
-import { remoteAddress } from './remote-address.js';
-import { isNativeEventSource, refuseEventSource } from './refusal.js';
+import { asRefusal, problemAnswer } from './problem.js';
+import { eventSourceAnswer, isNativeEventSource } from './refusal.js';
+import type { Reply } from './reply.js';
 import { channelSegment, checkChannels, readChannel, readUtf8 } from './target.js';
 import type { Target } from './target.js';
+
+/** A request for a stream, whatever it came by. */
+export interface StreamExchange {
+  readonly hub: HubCore;
+  readonly target: Target;
+  readonly headers: IncomingHttpHeaders;
+  /** Where the connection comes from. */
+  readonly address: string;
+  readonly reply: Reply;
+}
 
 const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream',
@@ -23,71 +31,56 @@ const STREAM_HEADERS = {
 };
 
 /** `GET /subscribe/{channel}` and `GET /subscribe?channel=…&channel=…` (PROTOCOL.md, 4). */
-export async function handleSubscribe({ hub, request, response, target }: Exchange): Promise<void> {
+export async function handleSubscribe(exchange: StreamExchange): Promise<void> {
+  const { hub, headers, target, address, reply } = exchange;
   try {
-    await itsTurn(response);
+    await reply.itsTurn();
     // Gone already: nothing would ever tell the hub to let go of it.
-    if (isGone(response) || !response.socket) return;
+    if (reply.isGone) return;
     const opening = await hub.open({
-      address: remoteAddress(request),
+      address,
       channels: channelsOf(target, hub.settings.limits.channelsPerConnection),
       isEnvelope: isEnvelopeAsked(target.query),
-      resume: resumeOf(request, target.query),
+      resume: resumeOf(headers, target.query),
     });
-    if (isGone(response) || !response.socket) return hub.abandon(opening);
+    if (reply.isGone) return hub.abandon(opening);
     if (opening.isOver) {
       hub.abandon(opening);
       // The one answer that keeps a native EventSource from coming back.
-      response.writeHead(204, { 'Cache-Control': 'no-store' }).end();
+      reply.send({ status: 204, headers: { 'Cache-Control': 'no-store' } });
       return;
     }
-    stream(hub, response, opening);
+    stream(exchange, opening);
   } catch (error) {
     const refusal = asRefusal(error);
     hub.countRefusal(refusal, error);
-    if (isNativeEventSource(request)) refuseEventSource(response, refusal, hub.jitteredRetryMs());
-    else sendProblem(response, refusal);
+    if (reply.isGone) return;
+    const isHeard = isNativeEventSource(headers);
+    reply.send(isHeard ? eventSourceAnswer(refusal, hub.jitteredRetryMs()) : problemAnswer(refusal));
   }
 }
 
-function stream(hub: HubCore, response: ServerResponse, opening: Opening): void {
-  const { feed, start } = opening;
-  // Without either header the body ends with the connection: see createOutlet.
-  response.removeHeader('Transfer-Encoding');
-  const isGzip = negotiateGzip(hub, response);
-  response.setHeader('X-Connection-Id', opening.connection.id);
-  response.writeHead(200, STREAM_HEADERS);
-  // Head, first block and backfill leave in one write.
-  const way = http2StreamOf(response) ?? response.socket;
-  way?.cork();
-  response.flushHeaders();
-  const outlet = createOutlet(response);
-  const subscriber = hub.admit(opening, isGzip ? createGzipOutlet(outlet, hub.packer) : outlet);
-  response.once('close', () => hub.release(subscriber));
-  const open = { channels: feed.channels.map(({ name }) => name), heartbeatMs: hub.settings.heartbeatMs };
-  subscriber.write(encodeOpen(start.openCursor, open, hub.settings.retryMs));
-  if (start.gaps.length > 0) subscriber.write(encodeGaps(start.gaps, hub.store.formatCursor(start.offset)));
-  subscriber.pull();
-  way?.uncork();
+function stream({ hub, headers, reply }: StreamExchange, opening: Opening): void {
+  const { connection, feed, start } = opening;
+  const isGzip = negotiateGzip(hub, headers, reply);
+  reply.setHeader('X-Connection-Id', connection.id);
+  reply.stream(STREAM_HEADERS, (outlet) => {
+    const subscriber = hub.admit(opening, isGzip ? createGzipOutlet(outlet, hub.packer) : outlet);
+    reply.onClosed(() => hub.release(subscriber));
+    const open = { channels: feed.channels.map(({ name }) => name), heartbeatMs: hub.settings.heartbeatMs };
+    subscriber.write(encodeOpen(start.openCursor, open, hub.settings.retryMs));
+    if (start.gaps.length > 0) subscriber.write(encodeGaps(start.gaps, hub.store.formatCursor(start.offset)));
+    subscriber.pull();
+  });
 }
 
 /** Sets the headers that say whether what follows is compressed. */
-function negotiateGzip(hub: HubCore, response: ServerResponse): boolean {
+function negotiateGzip(hub: HubCore, headers: IncomingHttpHeaders, reply: Reply): boolean {
   if (hub.settings.compression === 'none') return false;
-  const vary = response.getHeader('Vary');
-  response.setHeader('Vary', vary === undefined ? 'Accept-Encoding' : `${String(vary)}, Accept-Encoding`);
-  if (!isGzipAccepted(response.req.headers['accept-encoding']?.toString())) return false;
-  response.setHeader('Content-Encoding', 'gzip');
+  reply.addVary('Accept-Encoding');
+  if (!isGzipAccepted(headers['accept-encoding']?.toString())) return false;
+  reply.setHeader('Content-Encoding', 'gzip');
   return true;
-}
-
-/**
- * A request that did not wait for the answer before it has no socket yet. If that answer never ends, nor would a
- * subscriber that nobody can write to; so there is none until the socket is there, and none if it never is.
- */
-async function itsTurn(response: ServerResponse): Promise<void> {
-  if (response.socket !== null || response.req.httpVersionMajor !== 1) return;
-  await new Promise<unknown>((resolve) => response.once('socket', resolve));
 }
 
 function channelsOf({ segments, query }: Target, countMax: number): readonly string[] {
@@ -106,8 +99,8 @@ function isEnvelopeAsked(query: URLSearchParams): boolean {
   throw new HubError('invalid-query', `Cannot wrap events in envelope ${quote(envelope)}: only "json" is known`);
 }
 
-function resumeOf(request: IncomingMessage, query: URLSearchParams): ResumeRequest {
-  const header = request.headers['last-event-id'];
+function resumeOf(headers: IncomingHttpHeaders, query: URLSearchParams): ResumeRequest {
+  const header = headers['last-event-id'];
   return {
     // The header is newer than what is left in the URL.
     lastEventId:
