@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+
+import { conflationKey, parsePointer } from './conflation-key.js';
+
+test.each([
+  ['', []],
+  ['/', ['']],
+  ['/a/0', ['a', '0']],
+  ['/a~1b/m~0n/~01', ['a/b', 'm~n', '~1']],
+])('parsePointer() reads %j', (text, names) => {
+  expect(parsePointer(text)).toEqual(names);
+});
+
+test.each(['a', '/~', '/~2'])('parsePointer() takes %j for no pointer', (text) => {
+  expect(parsePointer(text)).toBeUndefined();
+});
+
+test('conflationKey() is the value that the pointer finds', () => {
+  expect(conflationKey({ data: '{"a":[{"s":"x"}]}' }, ['a', '0', 's'])).toBe('value:"x"');
+  expect(conflationKey({ data: '{"a":null}' }, ['a'])).toBe('value:null');
+});
+
+test.each(['not JSON', '{}', '[1]', 'null', '"text"'])('conflationKey() of %j is the event type', (data) => {
+  expect(conflationKey({ event: 'tick', data }, ['length'])).toBe('type:tick');
+  expect(conflationKey({ data }, ['constructor'])).toBe('type:message');
+});
+
+test('conflationKey() without a pointer is the event type', () => {
+  expect(conflationKey({ event: 'tick', data: '{"a":1}' }, undefined)).toBe('type:tick');
+});
+
+test('conflationKey() keeps a value apart from a type and from its text', () => {
+  const keys = [{ data: '{"s":1}' }, { data: '{"s":"1"}' }, { event: '1', data: '{}' }];
+  expect(new Set(keys.map((fields) => conflationKey(fields, ['s']))).size).toBe(3);
+});
