@@ -1,5 +1,5 @@
 import { listen } from '../hub/index.js';
-import type { Hub, HubOptions, HubServer } from '../hub/index.js';
+import type { ChannelRule, Hub, HubOptions, HubServer } from '../hub/index.js';
 import type { Logger } from '../runtime/index.js';
 import type { Settings } from './config/index.js';
 
@@ -27,11 +27,20 @@ export function hubOptionsOf(settings: Settings, logger: Logger): HubOptions {
     retryMs: settings['hub.retryMs'],
     stallTimeoutMs: settings['hub.stallTimeoutMs'],
     drainMs: settings['hub.drainMs'],
+    channels: settings['channel.slow'].map(readRule),
     channelTtlMs: settings['channel.ttlMs'],
     compression: settings['http.compression'],
     cors: { origins: settings['http.cors.origins'] },
     logger,
   };
+}
+
+/** `prices.*=latest:/symbol`, in the form that the table has checked. */
+function readRule(text: string): ChannelRule {
+  const [match = '', policy = ''] = text.split('=', 2);
+  const mark = policy.indexOf(':');
+  if (mark !== -1) return { match, slow: 'latest', key: text.slice(text.indexOf(':', match.length) + 1) };
+  return { match, slow: policy === 'disconnect' || policy === 'latest' ? policy : 'gap' };
 }
 
 /** Sends subscribers away, ends what is left and stops listening, in bounded time. */

@@ -1,11 +1,16 @@
 import type { Feed } from './feed.js';
 import type { EncodedFrame } from './frame.js';
 import { History } from './history.js';
-import type { Lost } from './history.js';
+import type { ChannelHistory, Lost } from './history.js';
+import { LatestHistory } from './latest-history.js';
+import type { ChannelPolicy, SlowPolicy } from './channel-rules.js';
 import type { HistoryLimits } from './limits.js';
 
 /** Milliseconds over which a channel's rate is counted. */
 const RATE_WINDOW_MS = 10_000;
+
+/** Idempotency keys of one channel; the oldest is forgotten first. */
+const IDEMPOTENCY_KEYS_MAX = 1_000_000;
 
 /** Shared: most of a million users' channels have nobody there. */
 const NO_FEEDS: ReadonlySet<Feed> = new Set();
@@ -13,7 +18,8 @@ const NO_FEEDS: ReadonlySet<Feed> = new Set();
 /** A named stream: its history, who follows it, and whether it has ended. */
 export class Channel {
   readonly name: string;
-  readonly history: History;
+  readonly history: ChannelHistory;
+  readonly slow: SlowPolicy;
   /** The feeds that carry it to subscribers. */
   #feeds: Set<Feed> | undefined;
   #idempotencyKeys: Map<string, number> | undefined;
@@ -24,9 +30,10 @@ export class Channel {
   /** Its subscribers have yet to be sent what is new: until then nothing is given up, but for want of space. */
   isAwaitingFlush = false;
 
-  constructor(name: string, lost?: Lost) {
+  constructor(name: string, { slow, pointer }: ChannelPolicy, lost?: Lost) {
     this.name = name;
-    this.history = new History(lost);
+    this.slow = slow;
+    this.history = slow === 'latest' ? new LatestHistory(pointer, lost) : new History(lost);
   }
 
   get isEnded(): boolean {
@@ -99,11 +106,16 @@ export class Channel {
     // Deleted first, so that the map's order stays the order of offsets.
     this.#idempotencyKeys.delete(key);
     this.#idempotencyKeys.set(key, offset);
+    // Of most channels, history forgets them; one that keeps the newest of each key may never give anything up.
+    const [oldest] = this.#idempotencyKeys.keys();
+    if (this.#idempotencyKeys.size > IDEMPOTENCY_KEYS_MAX && oldest !== undefined) this.#idempotencyKeys.delete(oldest);
   }
 
   trim(limits: HistoryLimits, nowMs: number): number {
     if (this.isAwaitingFlush) return 0;
-    const freed = this.history.trim(limits, nowMs - limits.ageMs);
+    // The newest of a key stays true however old it is; until the channel has ended.
+    const hasAge = this.slow !== 'latest' || this.isEnded;
+    const freed = this.history.trim(limits, hasAge ? nowMs - limits.ageMs : 0);
     if (freed > 0) this.#forgetKeys();
     return freed;
   }

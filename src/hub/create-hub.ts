@@ -40,11 +40,12 @@ export async function createWorkerHub({
   onPrimaryLost,
   ...options
 }: WorkerOptions): Promise<Hub> {
-  const { history, clock } = settingsOf(options);
+  const { history, rules, clock } = settingsOf(options);
   const backplane = await connectToPrimary({
     path: primaryPath,
     workers,
     history,
+    rules,
     nowMs: () => clock.now(),
     onLost: onPrimaryLost,
   });

@@ -34,6 +34,7 @@ const CODES = {
   'not-found': { status: 404, isRetryable: false, title: 'There is nothing here' },
   'primary-lost': { status: 503, isRetryable: true, title: 'The hub restarts' },
   'publish-rate-exceeded': { status: 429, isRetryable: true, title: 'Too many events a second' },
+  'too-slow': { status: 503, isRetryable: true, title: 'The subscriber is too slow' },
   'too-many-bodies': { status: 503, isRetryable: true, title: 'The hub is full' },
   'too-many-channels': { status: 503, isRetryable: true, title: 'The hub is full' },
   'too-many-channels-asked': { status: 400, isRetryable: false, title: 'Too many channels on one request' },

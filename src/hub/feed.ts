@@ -52,6 +52,11 @@ export class Feed {
     return next === Infinity ? Math.max(offset, this.headOffset) : next - 1;
   }
 
+  /** Names of the channels that keep only the newest event of each key. */
+  get latestChannels(): readonly string[] {
+    return this.channels.filter(({ slow }) => slow === 'latest').map(({ name }) => name);
+  }
+
   get isEnded(): boolean {
     return this.channels.every((channel) => channel.isEnded);
   }
@@ -98,19 +103,27 @@ export function createMergedFeed({ channels, form, formatCursor }: MergedFeedOpt
       const parts: Uint8Array[] = [];
       let bytes = 0;
       let reached = offset;
+      let latest = 0;
       for (const { channel, frame } of mergeAfter(channels, offset)) {
         const part = form(channel, frame);
         if (parts.length > 0 && bytes + part.length > FLUSH_BYTES_MAX) break;
         parts.push(part);
         bytes += part.length;
         reached = frame.offset;
+        if (channel.slow === 'latest') latest += 1;
       }
       if (parts.length === 0) return undefined;
       const events = parts.length;
+      const conflated = publishedBetween(channels, offset, reached) - latest;
       parts.push(encodeCursor(formatCursor(reached)));
-      return { bytes: Buffer.concat(parts), offset: reached, events };
+      return { bytes: Buffer.concat(parts), offset: reached, events, ...(conflated > 0 ? { conflated } : {}) };
     },
   });
+}
+
+/** How many events channels that keep the newest of each key had between two places. */
+function publishedBetween(channels: readonly Channel[], offset: number, reached: number): number {
+  return channels.reduce((sum, { history }) => sum + (history.publishedBetween?.(offset, reached) ?? 0), 0);
 }
 
 interface Tagged {

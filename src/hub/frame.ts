@@ -1,5 +1,5 @@
 import { CONTROL, encodeEvent } from '../protocol/index.js';
-import type { EndData, ErrorData, GapData, OpenData } from '../protocol/index.js';
+import type { ConflatedData, EndData, ErrorData, GapData, OpenData } from '../protocol/index.js';
 
 /** An event's bytes and where, between its id and its cursor, the fields lie that every form of it shares. */
 export interface EncodedFrame {
@@ -58,6 +58,11 @@ export function encodeGaps(gaps: readonly GapData[], cursor: string): Uint8Array
     return encodeEvent(at === gaps.length - 1 ? { ...fields, id: cursor } : fields);
   });
   return Buffer.concat(blocks);
+}
+
+/** How many events were passed over for newer ones of their keys; without an id, as they are not lost but replaced. */
+export function encodeConflated(data: ConflatedData): Uint8Array {
+  return encodeEvent({ event: CONTROL.conflated, data: JSON.stringify(data) });
 }
 
 /** The last event of a channel, kept in its history like any other. */

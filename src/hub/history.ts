@@ -8,6 +8,8 @@ export interface Slice {
   /** The offset that the receiver has everything up to afterwards. */
   readonly offset: number;
   readonly events: number;
+  /** Events passed over since the receiver's cursor, for newer ones of their keys; missing where none can be. */
+  readonly conflated?: number;
 }
 
 /** A place between two frames: `frame` of segment number `segment` comes next. */
@@ -24,11 +26,47 @@ export interface Lost {
 
 export const NOTHING_LOST: Lost = { offset: 0, timeMs: 0 };
 
+/** The bounded log of one channel. Offsets and times rise; what is given up is the oldest. */
+export interface ChannelHistory {
+  readonly events: number;
+  readonly bytes: number;
+  /** Offset of the newest event that is gone; 0 where none is. Who has less than it has a gap. */
+  readonly evictedOffset: number;
+  /** When the newest event that is gone was published. */
+  readonly evictedTimeMs: number;
+  /** Offset of the newest event ever appended. */
+  readonly headOffset: number;
+  readonly headTimeMs: number;
+  /** Offset and time of the oldest event kept. */
+  readonly oldest: { readonly offset: number; readonly timeMs: number } | undefined;
+  append(frame: Uint8Array, mark: FrameMark): void;
+  /** Whole frames behind `offset`, one at least and `bytesMax` at most; undefined where there are none. */
+  sliceAfter(offset: number, bytesMax: number): Slice | undefined;
+  /** The frames behind `offset`, oldest first. */
+  framesAfter(offset: number): Generator<Frame, void, undefined>;
+  /** Offsets of the newest events, also of those that newer ones of their keys have replaced; missing where none can be. */
+  readonly recentOffsets?: readonly number[];
+  /** Takes over another copy's `recentOffsets`, before its frames. */
+  recallOffsets?(offsets: readonly number[]): void;
+  /** How many events were published behind `offset` and up to `reached`; missing where all of them are kept. */
+  publishedBetween?(offset: number, reached: number): number;
+  /** The offset behind which everything published at `timeMs` or later lies. */
+  offsetBefore(timeMs: number): number;
+  /** How many events lie behind `offset`. */
+  countAfter(offset: number): number;
+  /** The offset behind which the newest `count` events lie. */
+  offsetBeforeLast(count: number): number;
+  /** Gives up what is over the limits or older than `oldestTimeMs`; returns the bytes freed. */
+  trim(limits: HistoryLimits, oldestTimeMs: number): number;
+  /** Gives up the older half, one event at least; returns the bytes freed. */
+  halve(): number;
+}
+
 /** Shared, so that a small history needs no array; never written to. */
 const NO_SEGMENTS: Segment[] = [];
 
-/** The bounded log of one channel: encoded frames in segments, the oldest given up first. */
-export class History {
+/** Encoded frames in segments, back to back: what is behind a cursor is a view of them. */
+export class History implements ChannelHistory {
   /** All segments but the newest; most channels have none. */
   #older: Segment[] = NO_SEGMENTS;
   #newest: Segment | undefined;
@@ -53,17 +91,14 @@ export class History {
     return this.#bytes;
   }
 
-  /** Offset of the newest event that is gone; 0 where none is. Who has less than it has a gap. */
   get evictedOffset(): number {
     return this.#evictedOffset;
   }
 
-  /** When the newest event that is gone was published. */
   get evictedTimeMs(): number {
     return this.#evictedTimeMs;
   }
 
-  /** Offset of the newest event ever appended. */
   get headOffset(): number {
     return this.#newest?.lastOffset ?? this.#evictedOffset;
   }
@@ -72,7 +107,6 @@ export class History {
     return this.#newest?.lastTimeMs ?? this.#evictedTimeMs;
   }
 
-  /** Offset and time of the oldest event kept. */
   get oldest(): { readonly offset: number; readonly timeMs: number } | undefined {
     const first = this.#segmentAt(0);
     return first && { offset: first.offsetAt(this.#gone), timeMs: first.timeAt(this.#gone) };
@@ -89,7 +123,6 @@ export class History {
     this.#bytes += frame.length;
   }
 
-  /** Whole frames behind `offset`, one at least and `bytesMax` at most; undefined where there are none. */
   sliceAfter(offset: number, bytesMax: number): Slice | undefined {
     if (offset >= this.headOffset) return undefined;
     let { segment: at, frame } = this.#placeAfter(offset);
@@ -113,7 +146,6 @@ export class History {
     return { bytes: only ?? Buffer.concat(parts, bytes), offset: reached, events };
   }
 
-  /** The frames behind `offset`, oldest first. */
   *framesAfter(offset: number): Generator<Frame, void, undefined> {
     let { segment: at, frame } = this.#placeAfter(offset);
     for (let segment = this.#segmentAt(at); segment !== undefined; segment = this.#segmentAt((at += 1))) {
@@ -122,7 +154,6 @@ export class History {
     }
   }
 
-  /** The offset behind which everything published at `timeMs` or later lies. */
   offsetBefore(timeMs: number): number {
     let at = 0;
     let segment = this.#segmentAt(at);
@@ -134,7 +165,6 @@ export class History {
     );
   }
 
-  /** How many events lie behind `offset`. */
   countAfter(offset: number): number {
     const { segment, frame } = this.#placeAfter(offset);
     let count = -frame;
@@ -142,7 +172,6 @@ export class History {
     return Math.max(0, count);
   }
 
-  /** The offset behind which the newest `count` events lie. */
   offsetBeforeLast(count: number): number {
     let left = count;
     for (let at = this.#segmentCount - 1; at >= 0; at -= 1) {
@@ -153,7 +182,6 @@ export class History {
     return this.#evictedOffset;
   }
 
-  /** Gives up what is over the limits or older than `oldestTimeMs`; returns the bytes freed. */
   trim(limits: HistoryLimits, oldestTimeMs: number): number {
     const before = this.#bytes;
     let first = this.#segmentAt(0);
@@ -164,7 +192,6 @@ export class History {
     return before - this.#bytes;
   }
 
-  /** Gives up the older half, one event at least; returns the bytes freed. */
   halve(): number {
     const before = this.#bytes;
     for (let left = Math.ceil(this.#events / 2); left > 0; left -= 1) {

@@ -115,6 +115,7 @@ export class HubCore {
       nowMs,
       formatCursor: (offset) => this.store.formatCursor(offset),
       gapsBehind: (offset, lost) => lossesWhileThere(lost, offset, this.store.epoch),
+      jitteredRetryMs: () => this.jitteredRetryMs(),
       scheduleTurn: (subscriber) => this.#delivery.scheduleTurn(subscriber),
     };
     this.#beats = new Rotation(this.subscribers);

@@ -1,4 +1,5 @@
 export type { Published } from './backplane/backplane.js';
+export type { ChannelRule, SlowPolicy } from './channel-rules.js';
 export type { Compression } from './compression.js';
 export { createHub, createWorkerHub, startPrimary } from './create-hub.js';
 export type { WorkerOptions } from './create-hub.js';

@@ -28,6 +28,8 @@ export function createCounters(): HubCounters {
     flushes: 0,
     gaps: new Map(),
     stalled: 0,
+    tooSlow: 0,
+    conflated: 0,
     compressedFlushes: 0,
     compressionInputBytes: 0,
     compressionOutputBytes: 0,
@@ -64,6 +66,16 @@ export function createMetrics(hub: HubCore): Registry {
   count('writes_total', 'Writes to subscribers', () => counters.writes);
   count('flushes_total', 'Rounds in which subscribers were sent what they lacked', () => counters.flushes);
   count('subscribers_stalled_total', 'Subscribers cut off because they took nothing', () => counters.stalled);
+  count(
+    'subscribers_too_slow_total',
+    'Subscribers sent away because history had moved past them',
+    () => counters.tooSlow,
+  );
+  count(
+    'events_conflated_total',
+    'Events passed over for newer ones of their keys, summed over subscribers',
+    () => counters.conflated,
+  );
   const gaps = { name: 'gaps_total', help: 'Losses announced to subscribers', label: 'reason' };
   addLabelledCounter(registry, gaps, () => counters.gaps);
   const refusals = { name: 'refusals_total', help: 'Requests refused', label: 'code' };

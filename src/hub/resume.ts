@@ -50,6 +50,7 @@ const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]
  */
 export function resolveStart(request: ResumeRequest, feed: Feed, store: StoreState): Start {
   const start = findStart(request, feed, store);
+  if (start.gaps.length === 0) return start;
   // Else a client whose gap is followed by nothing would come back with the cursor it had, for the same gap.
   return { ...start, offset: feed.settledOffset(start.offset) };
 }

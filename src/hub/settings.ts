@@ -2,6 +2,8 @@ import { systemClock } from '../base/index.js';
 import type { Clock } from '../base/index.js';
 import { quote } from '../protocol/index.js';
 import type { Logger } from '../runtime/index.js';
+import { ChannelRules } from './channel-rules.js';
+import type { ChannelRule } from './channel-rules.js';
 import type { Compression } from './compression.js';
 import { DEFAULT_HISTORY, DEFAULT_LIMITS, DEFAULT_TIMES } from './limits.js';
 import type { HistoryLimits, HubLimits } from './limits.js';
@@ -18,6 +20,8 @@ export interface HubOptions {
   readonly stallTimeoutMs?: number;
   /** The window over which `drain()` sends subscribers away (default 10,000). */
   readonly drainMs?: number;
+  /** What holds for which channels; the first rule that fits counts (default none: `gap` for all). */
+  readonly channels?: readonly ChannelRule[];
   /** How long after its last event a channel ends by itself (default 0: never). */
   readonly channelTtlMs?: number;
   readonly cors?: {
@@ -33,16 +37,17 @@ export interface HubOptions {
 }
 
 /** The options with their defaults filled in. */
-export type HubSettings = Required<Omit<HubOptions, 'history' | 'limits' | 'logger' | 'cors'>> & {
+export type HubSettings = Required<Omit<HubOptions, 'history' | 'limits' | 'logger' | 'cors' | 'channels'>> & {
   readonly history: HistoryLimits;
   readonly limits: HubLimits;
+  readonly rules: ChannelRules;
   readonly origins: readonly string[];
   readonly logger: Logger | undefined;
 };
 
-/** @throws TypeError where `basePath` is none. */
+/** @throws TypeError where `basePath` is none, or a channel rule cannot be read. */
 export function settingsOf(options: HubOptions): HubSettings {
-  const { basePath = '', history, limits, cors, logger, clock = systemClock, ...others } = options;
+  const { basePath = '', history, limits, cors, channels = [], logger, clock = systemClock, ...others } = options;
   if (basePath !== '' && !/^(\/[A-Za-z0-9._~-]+)+$/.test(basePath)) {
     throw new TypeError(`Cannot mount the hub at ${quote(basePath)}: write it like "/events"`);
   }
@@ -55,6 +60,7 @@ export function settingsOf(options: HubOptions): HubSettings {
     logger,
     history: { ...DEFAULT_HISTORY, ...history },
     limits: { ...DEFAULT_LIMITS, ...limits },
+    rules: new ChannelRules(channels),
     origins: cors?.origins ?? [],
   };
 }

@@ -2,6 +2,7 @@ import { formatCursor, quote } from '../protocol/index.js';
 import type { Cursor } from '../protocol/index.js';
 import { Channel } from './channel.js';
 import { HubError } from './errors.js';
+import type { ChannelRules } from './channel-rules.js';
 import type { EncodedFrame } from './frame.js';
 import { NOTHING_LOST } from './history.js';
 import type { Lost } from './history.js';
@@ -22,6 +23,7 @@ export interface ChannelStoreOptions {
   /** Then `too-many-channels`. */
   readonly channelsMax: number;
   readonly nowMs: () => number;
+  readonly rules: ChannelRules;
   /** One life of the events' order; a new store has one of its own. */
   readonly epoch?: string;
 }
@@ -91,21 +93,22 @@ export class ChannelStore {
         `Cannot open channel ${quote(name)}: the hub holds ${this.#channels.size}`,
       );
     }
-    return this.#add(new Channel(name, this.#forgotten));
+    return this.#add(new Channel(name, this.#options.rules.of(name), this.#forgotten));
   }
 
   /** A channel as another store has it, empty but for what it `lost`, in place of any that is here. */
   replace(name: string, lost: Lost): Channel {
     this.drop(name);
-    return this.#add(new Channel(name, lost));
+    return this.#add(new Channel(name, this.#options.rules.of(name), lost));
   }
 
   /** The next event in the order of all channels goes to one of them. */
   append(channel: Channel, frame: EncodedFrame, { offset, timeMs, isEnd }: Placement): void {
     this.advance(offset);
+    const before = channel.history.bytes;
     if (isEnd) channel.end(frame, offset, timeMs);
     else channel.append(frame, offset, timeMs);
-    this.#bytes += frame.bytes.length;
+    this.#bytes += channel.history.bytes - before;
   }
 
   /** Events up to `offset` are out, whether their channels are held here or not. */

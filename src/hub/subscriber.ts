@@ -2,7 +2,7 @@ import type { ErrorData, GapData, GapReason } from '../protocol/index.js';
 import type { Channel } from './channel.js';
 import type { Connection } from './connection.js';
 import type { Feed } from './feed.js';
-import { encodeError, encodeGaps, encodeLive } from './frame.js';
+import { encodeConflated, encodeError, encodeGaps, encodeLive } from './frame.js';
 import type { Slice } from './history.js';
 
 /** Where a subscriber's bytes go: a socket, an HTTP/2 stream, or a response. */
@@ -29,6 +29,8 @@ export interface SubscriberContext {
   formatCursor(offset: number): string;
   /** The subscriber wants to be pulled in the next round. */
   scheduleTurn(subscriber: Subscriber): void;
+  /** Milliseconds to tell a client to wait before it comes back. */
+  jitteredRetryMs(): number;
   readonly counters: DeliveryCounters;
 }
 
@@ -40,6 +42,10 @@ export interface DeliveryCounters {
   flushes: number;
   readonly gaps: Map<GapReason, number>;
   stalled: number;
+  /** Sent away because history had moved past them. */
+  tooSlow: number;
+  /** Events passed over for newer ones of their keys, summed over subscribers. */
+  conflated: number;
 }
 
 interface SubscriberOptions {
@@ -64,6 +70,9 @@ export class Subscriber {
   #closedAtMs = 0;
   #blockedSinceMs = 0;
   #hasWritten = true;
+  /** Events passed over that the client has yet to be told of, and when it was told last. */
+  #conflated = 0;
+  #conflatedAtMs = 0;
 
   /** What `feed` has lost until now is known to the subscriber, or was not asked for. */
   constructor({ connection, feed, outlet, context, offset }: SubscriberOptions) {
@@ -95,7 +104,7 @@ export class Subscriber {
    */
   pull(): void {
     if (this.#isClosed || this.isBlocked) return;
-    if (this.feed.evictedOffset > this.#offset) this.#announceLosses();
+    if (this.feed.evictedOffset > this.#offset && !this.#announceLosses()) return;
     const slice = this.feed.sliceAfter(this.#offset);
     // Nothing behind the cursor is kept, though something may have been published there.
     if (slice === undefined) this.#offset = Math.max(this.#offset, this.feed.headOffset);
@@ -103,6 +112,7 @@ export class Subscriber {
       this.#offset = slice.offset;
       this.#context.counters.deliveries += slice.events;
       this.write(slice.bytes, slice);
+      if (slice.conflated !== undefined) this.#countConflated(slice.conflated);
     }
     if (this.isBlocked) return;
     if (this.#offset < this.feed.headOffset) this.#context.scheduleTurn(this);
@@ -129,11 +139,13 @@ export class Subscriber {
   beat(heartbeat: Uint8Array, stallTimeoutMs: number): void {
     const stuckSinceMs = this.#closedAtMs || this.#blockedSinceMs;
     if (stuckSinceMs > 0) {
+      if (this.isBlocked && this.#isToBeSentAway()) return this.#sendAwayTooSlow();
       if (this.#context.nowMs() - stuckSinceMs < stallTimeoutMs) return;
       this.#context.counters.stalled += 1;
       this.destroy();
       return;
     }
+    this.#tellConflated();
     if (!this.#hasWritten) this.write(heartbeat);
     this.#hasWritten = false;
   }
@@ -168,18 +180,62 @@ export class Subscriber {
     this.write(encodeLive());
   }
 
-  #announceLosses(): void {
-    const isNew = ({ history }: Channel, at: number): boolean =>
-      history.evictedOffset > Math.max(this.#offset, this.#announced[at] ?? 0);
-    const lost = this.feed.channels.filter(isNew);
-    if (lost.length === 0) return;
+  /** False where the subscriber is sent away for them instead. */
+  #announceLosses(): boolean {
+    const lost = this.#lost();
+    if (lost.length === 0) return true;
+    if (lost.some(({ slow }) => slow === 'disconnect')) {
+      this.#sendAwayTooSlow();
+      return false;
+    }
     const gaps = this.#context.gapsBehind(this.#offset, lost);
     this.#announced = this.feed.evictedOffsets;
     this.#offset = this.feed.settledOffset(this.#offset);
     countGaps(this.#context.counters, gaps);
     this.write(encodeGaps(gaps, this.#context.formatCursor(this.#offset)));
+    return true;
+  }
+
+  /** The channels that have given up something behind the cursor, and have not been told of. */
+  #lost(): readonly Channel[] {
+    return this.feed.channels.filter(
+      ({ history }, at) => history.evictedOffset > Math.max(this.#offset, this.#announced[at] ?? 0),
+    );
+  }
+
+  #isToBeSentAway(): boolean {
+    return this.feed.evictedOffset > this.#offset && this.#lost().some(({ slow }) => slow === 'disconnect');
+  }
+
+  /** It keeps its cursor: when it comes back, what it lost is told as to anybody else. */
+  #sendAwayTooSlow(): void {
+    this.#context.counters.tooSlow += 1;
+    this.sendAway(TOO_SLOW, this.#context.jitteredRetryMs());
+  }
+
+  #countConflated(events: number): void {
+    this.#context.counters.conflated += events;
+    this.#conflated += events;
+    this.#tellConflated();
+  }
+
+  #tellConflated(): void {
+    if (this.#conflated === 0 || this.isBlocked) return;
+    const nowMs = this.#context.nowMs();
+    if (nowMs - this.#conflatedAtMs < CONFLATED_REST_MS) return;
+    this.write(encodeConflated({ channels: this.feed.latestChannels, skipped: this.#conflated }));
+    this.#conflated = 0;
+    this.#conflatedAtMs = nowMs;
   }
 }
+
+const TOO_SLOW = {
+  code: 'too-slow',
+  message: 'The channel went on faster than this was read: come back',
+  retryable: true,
+};
+/** Milliseconds between two words on what was passed over. */
+const CONFLATED_REST_MS = 1000;
 
 /** Counts losses, whoever announces them. */
 export function countGaps(counters: DeliveryCounters, gaps: readonly GapData[]): void {

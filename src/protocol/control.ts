@@ -6,6 +6,7 @@ export const CONTROL = {
   open: 'tidegate.open',
   cursor: 'tidegate.cursor',
   gap: 'tidegate.gap',
+  conflated: 'tidegate.conflated',
   live: 'tidegate.live',
   end: 'tidegate.end',
   error: 'tidegate.error',
@@ -41,6 +42,14 @@ export interface GapData {
   readonly requested: string;
   /** The cursor that the next event follows. */
   readonly resumedAt: string;
+}
+
+/** Data of `tidegate.conflated`. */
+export interface ConflatedData {
+  /** Those of the subscription that keep only the newest event of each key. */
+  readonly channels: readonly string[];
+  /** Events passed over since the last one of these, for newer events of their keys. */
+  readonly skipped: number;
 }
 
 /** Data of `tidegate.end`. */

@@ -1,6 +1,6 @@
 export { checkChannelName } from './channel-name.js';
 export { CONTROL, isControlType } from './control.js';
-export type { EndData, ErrorData, GapData, GapReason, OpenData } from './control.js';
+export type { ConflatedData, EndData, ErrorData, GapData, GapReason, OpenData } from './control.js';
 export { formatCursor, isCursorLike, parseCursor } from './cursor.js';
 export type { Cursor, CursorParts } from './cursor.js';
 export { encodeComment, encodeEvent, formatEvent } from './encoder.js';

@@ -131,6 +131,14 @@ const TABLE = {
     default: 512 * MIB,
     unit: 'bytes',
   }),
+  'channel.slow': list<string>({
+    doc: 'What becomes of subscribers too slow for a channel: gap tells them what they lost, disconnect sends them away to come back, latest keeps only the newest event of each key (a JSON pointer into the data, or the event type). * in a name stands for anything; the first that fits counts, else gap.',
+    verbs: SERVE,
+    default: [],
+    placeholder: 'rule',
+    expectedItem: 'such as prices.*=latest:/symbol or orders=disconnect',
+    item: /^[^\s=]+=(gap|disconnect|latest(:\/\S*)?)$/,
+  }),
   'channel.ttlMs': integer({
     doc: 'A channel that nobody publishes to for so long is ended; 0: never.',
     verbs: SERVE,

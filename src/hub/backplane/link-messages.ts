@@ -32,6 +32,7 @@ export type PrimaryMessage =
       readonly evictedOffset: number;
       readonly evictedTimeMs: number;
       readonly endedAtMs?: number;
+      readonly recentOffsets?: readonly number[];
     }
   | { readonly kind: 'answer'; readonly id: number; readonly result: unknown; readonly headOffset: number }
   | { readonly kind: 'refusal'; readonly id: number; readonly error: LinkError }

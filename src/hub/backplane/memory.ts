@@ -1,4 +1,6 @@
 import type { Channel } from '../channel.js';
+import { NO_RULES } from '../channel-rules.js';
+import type { ChannelRules } from '../channel-rules.js';
 import { ConnectionRegistry } from '../connection-registry.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../connection.js';
 import { HubError } from '../errors.js';
@@ -26,6 +28,7 @@ import type {
 export interface MemoryBackplaneOptions {
   readonly history: HistoryLimits;
   readonly limits: HubLimits;
+  readonly rules?: ChannelRules;
   /** How long after its last event a channel ends by itself; 0: never. */
   readonly channelTtlMs: number;
   readonly nowMs: () => number;
@@ -45,8 +48,8 @@ export class MemoryBackplane implements Backplane {
   readonly #rate: PublishRate;
   #owner: ConnectionOwner | undefined;
 
-  constructor({ history, limits, channelTtlMs, nowMs }: MemoryBackplaneOptions) {
-    this.store = new ChannelStore({ history, channelsMax: limits.channels, nowMs });
+  constructor({ history, limits, rules = NO_RULES, channelTtlMs, nowMs }: MemoryBackplaneOptions) {
+    this.store = new ChannelStore({ history, channelsMax: limits.channels, rules, nowMs });
     this.#channelTtlMs = channelTtlMs;
     this.#connections = new ConnectionRegistry(limits);
     this.#rate = new PublishRate(limits.publishPerSecond, nowMs);
@@ -190,7 +193,12 @@ export class MemoryBackplane implements Backplane {
     if (offset === undefined) return undefined;
     const frame = channel.history.framesAfter(offset - 1).next().value;
     const cursor = this.store.formatCursor(offset);
-    return { channel: channel.name, id: frame ? readFrame(frame).id : cursor, cursor, isDuplicate: true };
+    return {
+      channel: channel.name,
+      id: frame?.offset === offset ? readFrame(frame).id : cursor,
+      cursor,
+      isDuplicate: true,
+    };
   }
 }
 

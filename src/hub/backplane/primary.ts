@@ -204,9 +204,12 @@ class Worker {
 
   #sendChannel(channel: Channel): void {
     const { name, history, endedAtMs } = channel;
-    const { evictedOffset, evictedTimeMs } = history;
-    const ended = endedAtMs === undefined ? {} : { endedAtMs };
-    this.#send({ kind: 'channel', name, evictedOffset, evictedTimeMs, ...ended });
+    const { evictedOffset, evictedTimeMs, recentOffsets } = history;
+    const more = {
+      ...(endedAtMs === undefined ? {} : { endedAtMs }),
+      ...(recentOffsets === undefined ? {} : { recentOffsets }),
+    };
+    this.#send({ kind: 'channel', name, evictedOffset, evictedTimeMs, ...more });
     for (const frame of history.framesAfter(evictedOffset)) {
       const { offset, timeMs } = frame;
       const placement = { offset, timeMs, isEnd: channel.isEndFrame(offset) };

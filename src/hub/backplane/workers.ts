@@ -1,6 +1,8 @@
 import { connect } from 'node:net';
 
 import type { Channel } from '../channel.js';
+import { NO_RULES } from '../channel-rules.js';
+import type { ChannelRules } from '../channel-rules.js';
 import { HubError } from '../errors.js';
 import type { HistoryLimits } from '../limits.js';
 import type { ChannelPage, ChannelSummary, HistoryPage, HistoryRequest, ListRequest } from '../listing.js';
@@ -25,6 +27,7 @@ export interface WorkersBackplaneOptions {
   /** How many workers there are. */
   readonly workers: number;
   readonly history: HistoryLimits;
+  readonly rules?: ChannelRules;
   readonly nowMs: () => number;
   /** The primary is gone: nothing can be published or joined any more, and what is here belongs to an epoch that is over. */
   readonly onLost: () => void;
@@ -204,8 +207,9 @@ export class WorkersBackplane implements Backplane {
       case 'hello':
         return this.#begin(message.epoch, message.headOffset);
       case 'channel': {
-        const { name, evictedOffset, evictedTimeMs, endedAtMs } = message;
+        const { name, evictedOffset, evictedTimeMs, endedAtMs, recentOffsets } = message;
         const channel = this.store.replace(name, { offset: evictedOffset, timeMs: evictedTimeMs });
+        if (recentOffsets !== undefined) channel.history.recallOffsets?.(recentOffsets);
         if (endedAtMs !== undefined) channel.markEnded(endedAtMs);
         return undefined;
       }
@@ -222,8 +226,8 @@ export class WorkersBackplane implements Backplane {
   }
 
   #begin(epoch: string, headOffset: number): void {
-    const { history, nowMs } = this.#options;
-    this.#store = new ChannelStore({ history, channelsMax: Infinity, nowMs, epoch });
+    const { history, rules = NO_RULES, nowMs } = this.#options;
+    this.#store = new ChannelStore({ history, rules, channelsMax: Infinity, nowMs, epoch });
     this.#store.advance(headOffset);
     this.#greet?.();
   }
