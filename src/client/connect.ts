@@ -27,7 +27,9 @@ export async function connect(options: ConnectOptions): Promise<Response | undef
     cache: 'no-store',
     signal,
   } as const;
-  const response = await request(options.fetch, url, init);
+  const response = await options.fetch(url, init).catch((cause: unknown) => {
+    throw toUnreachable(cause, 'Cannot reach the server');
+  });
   if (response.status === 204) return undefined;
   if (response.status !== 200) throw await readRefusal(response, 'Cannot subscribe');
   const contentType = response.headers.get('content-type') ?? 'none';
@@ -39,14 +41,6 @@ export async function connect(options: ConnectOptions): Promise<Response | undef
     status: 200,
     retryable: false,
   });
-}
-
-async function request(fetch: typeof globalThis.fetch, url: string, init: RequestInit): Promise<Response> {
-  try {
-    return await fetch(url, init);
-  } catch (cause) {
-    throw toUnreachable(cause, 'Cannot reach the server');
-  }
 }
 
 /** The failure of a network call, with what lay beneath it said: fetch alone says "fetch failed". */

@@ -10,13 +10,12 @@ import type { EndData, ErrorData, GapData, OpenData, ParsedEvent } from '../prot
 import type { Delivery, EventDelivery } from './delivery.js';
 import { ClientError } from './errors.js';
 
-/** The largest event that is read (bytes on the wire); a larger one is an error with a code. */
-const EVENT_BYTES_MAX = 16 * 1024 * 1024;
-
 /** What outlives a connection: where to resume, what was seen, what has ended. */
 export interface Subscription {
-  readonly channels: readonly string[];
-  /** What goes out as Last-Event-ID; empty before the first id. */
+  /** Of a user's own stream (`isOwn`) empty until the hub has named it. */
+  channels: readonly string[];
+  readonly isOwn: boolean;
+  /** What goes out as Last-Event-ID: the place after the last delivery that was yielded; empty before the first id. */
   resumeId: string;
   /** The last cursor seen for each channel, by which repeats are dropped. */
   readonly seen: Map<string, string>;
@@ -27,61 +26,68 @@ export interface StreamReader {
   /** Reads the next bytes; returns what they complete, and why nothing more can be read, if so. */
   read(bytes: Uint8Array): ReadResult;
   /** The `retry:` last asked for (milliseconds). */
-  readonly retryMs: number | undefined;
-  /** The heartbeat that the hub promised (milliseconds). */
-  readonly heartbeatMs: number | undefined;
+  retryMs: number | undefined;
+  /** The heartbeat that the hub promised (milliseconds); 0 where it promised none. */
+  heartbeatMs: number;
+}
+
+/** A delivery, and what to resume from once it was yielded. */
+interface Step {
+  readonly delivery: Delivery;
+  readonly resumeId: string;
 }
 
 export interface ReadResult {
-  readonly deliveries: readonly Delivery[];
+  readonly steps: readonly Step[];
+  /** What to resume from after all of them. */
+  readonly resumeId: string;
   /** Comes after the deliveries: what was complete before it is not lost. */
-  readonly refusal?: ClientError;
+  readonly refusal: ClientError | undefined;
 }
 
-/** Turns one connection's bytes into deliveries and moves `subscription` along. */
+/** Turns one connection's bytes into deliveries, and notes in `subscription` what was seen and what has ended. */
 export function createStreamReader(subscription: Subscription): StreamReader {
-  let completed: Delivery[] = [];
-  let retryMs: number | undefined;
-  let heartbeatMs: number | undefined;
+  let steps: Step[] = [];
+  let { resumeId } = subscription;
   let isHub = false;
   const onEvent = (event: ParsedEvent): void => {
     if (event.type === CONTROL.open) {
       isHub = true;
-      heartbeatMs = (JSON.parse(event.data) as OpenData).heartbeatMs;
+      const open = JSON.parse(event.data) as OpenData;
+      reader.heartbeatMs = open.heartbeatMs;
+      if (subscription.isOwn) subscription.channels = open.channels;
     }
     // A hub follows a publisher's own id, which may repeat, with a cursor: only that is a safe place
     // to resume from. Any other server's ids are taken as they are.
-    if (isHub && isCursorLike(event.lastEventId)) subscription.resumeId = event.lastEventId;
+    if (!isHub || isCursorLike(event.lastEventId)) resumeId = event.lastEventId;
     const delivery = isControlType(event.type)
       ? readControl(event, subscription)
       : readEvent(event, subscription, isHub);
-    if (delivery !== undefined) completed.push(delivery);
+    if (delivery !== undefined) steps.push({ delivery, resumeId });
   };
+  // An event of more than 16 MiB, the parser's default, is an error with a code.
   const parser = createEventParser({
     onEvent,
-    onRetry: (ms) => (retryMs = ms),
-    maxEventBytes: EVENT_BYTES_MAX,
-    lastEventId: subscription.resumeId,
+    onRetry: (ms) => (reader.retryMs = ms),
+    lastEventId: resumeId,
   });
-  return {
+  const reader: StreamReader = {
+    retryMs: undefined,
+    heartbeatMs: 0,
     read(bytes) {
-      completed = [];
+      let refusal;
+      steps = [];
       try {
         parser.push(bytes);
       } catch (error) {
-        return { deliveries: completed, refusal: toRefusal(error) };
-      } finally {
-        if (!isHub) subscription.resumeId = parser.lastEventId;
+        refusal = toRefusal(error);
       }
-      return { deliveries: completed };
-    },
-    get retryMs() {
-      return retryMs;
-    },
-    get heartbeatMs() {
-      return heartbeatMs;
+      // An id in a block without data counts as well; a hub sends none.
+      if (!isHub) resumeId = parser.lastEventId;
+      return { steps, resumeId, refusal };
     },
   };
+  return reader;
 }
 
 /** What cannot be read now will not be readable on the next connection either. */
@@ -127,7 +133,7 @@ function readEvent(event: ParsedEvent, subscription: Subscription, isHub: boolea
 function toDelivery(event: ParsedEvent, { channels }: Subscription, isHub: boolean): EventDelivery {
   const { type, data, lastEventId } = event;
   const [channel] = channels;
-  if (channels.length === 1 || !isHub)
+  if (channels.length <= 1 || !isHub)
     return { kind: 'event', ...(isHub && channel !== undefined ? { channel } : {}), id: lastEventId, type, data };
   const envelope = JSON.parse(data) as { channel: string; id?: string; event?: string; data: string };
   return {
@@ -140,11 +146,11 @@ function toDelivery(event: ParsedEvent, { channels }: Subscription, isHub: boole
 }
 
 /** A cut within a flush of several channels makes the hub send the flush again (PROTOCOL.md, 3.5). */
-function isRepeat({ channel, id }: EventDelivery, { seen }: Subscription): boolean {
-  const cursor = channel === undefined ? undefined : parseCursor(id);
+export function isRepeat({ channel, id }: EventDelivery, { seen }: Pick<Subscription, 'seen'>): boolean {
+  const cursor = parseCursor(id);
   if (channel === undefined || cursor === undefined) return false;
   const before = parseCursor(seen.get(channel) ?? '');
-  if (before !== undefined && before.epoch === cursor.epoch && cursor.offset <= before.offset) return true;
-  seen.set(channel, id);
-  return false;
+  const isOld = before?.epoch === cursor.epoch && cursor.offset <= before.offset;
+  if (!isOld) seen.set(channel, id);
+  return isOld;
 }
