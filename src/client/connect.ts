@@ -16,7 +16,8 @@ export interface ConnectOptions {
  * (`not-an-event-stream`) or could not be reached (`unreachable`, retryable).
  */
 export async function connect(options: ConnectOptions): Promise<Response | undefined> {
-  const { url, headers, lastEventId, signal } = options;
+  // A browser's fetch refuses to be called as a method of anything but its window.
+  const { url, headers, lastEventId, signal, fetch } = options;
   const init = {
     headers: {
       Accept: 'text/event-stream',
@@ -27,7 +28,7 @@ export async function connect(options: ConnectOptions): Promise<Response | undef
     cache: 'no-store',
     signal,
   } as const;
-  const response = await options.fetch(url, init).catch((cause: unknown) => {
+  const response = await fetch(url, init).catch((cause: unknown) => {
     throw toUnreachable(cause, 'Cannot reach the server');
   });
   if (response.status === 204) return undefined;

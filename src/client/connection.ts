@@ -2,7 +2,7 @@ import type { Backoff, Clock } from '../base/index.js';
 import { connect, toUnreachable } from './connect.js';
 import type { Delivery } from './delivery.js';
 import { ClientError } from './errors.js';
-import { createStreamReader } from './reader.js';
+import { advance, createStreamReader } from './reader.js';
 import type { StreamReader, Subscription } from './reader.js';
 import type { SubscribeOptions } from './subscribe.js';
 import type { TokenKeeper } from './token.js';
@@ -35,7 +35,7 @@ export async function* runConnection(context: ConnectionContext): AsyncGenerator
   const { options, subscription, signal, tokens } = context;
   const abort = new AbortController();
   const stop = (): void => abort.abort();
-  const reader = createStreamReader(subscription);
+  const reader = createStreamReader(subscription.resumeId);
   signal.addEventListener('abort', stop);
   try {
     const headers = { ...options.headers, ...(await tokens.headers(abort.signal)) };
@@ -76,8 +76,7 @@ async function* readBody(
       const { steps, resumeId, refusal } = reader.read(value);
       for (const step of steps) {
         if (step.delivery.kind === 'event') backoff.reset();
-        subscription.resumeId = step.resumeId;
-        yield step.delivery;
+        if (advance(subscription, step)) yield step.delivery;
       }
       subscription.resumeId = resumeId;
       if (refusal !== undefined) return refusal;

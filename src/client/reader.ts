@@ -32,7 +32,7 @@ export interface StreamReader {
 }
 
 /** A delivery, and what to resume from once it was yielded. */
-interface Step {
+export interface Step {
   readonly delivery: Delivery;
   readonly resumeId: string;
 }
@@ -45,24 +45,22 @@ export interface ReadResult {
   readonly refusal: ClientError | undefined;
 }
 
-/** Turns one connection's bytes into deliveries, and notes in `subscription` what was seen and what has ended. */
-export function createStreamReader(subscription: Subscription): StreamReader {
+/** Turns one connection's bytes into deliveries; the connection resumes from `startId`. */
+export function createStreamReader(startId: string): StreamReader {
   let steps: Step[] = [];
-  let { resumeId } = subscription;
-  let isHub = false;
+  let resumeId = startId;
+  // Only a hub names them.
+  let channels: readonly string[] | undefined;
   const onEvent = (event: ParsedEvent): void => {
     if (event.type === CONTROL.open) {
-      isHub = true;
       const open = JSON.parse(event.data) as OpenData;
       reader.heartbeatMs = open.heartbeatMs;
-      if (subscription.isOwn) subscription.channels = open.channels;
+      channels = open.channels;
     }
     // A hub follows a publisher's own id, which may repeat, with a cursor: only that is a safe place
     // to resume from. Any other server's ids are taken as they are.
-    if (!isHub || isCursorLike(event.lastEventId)) resumeId = event.lastEventId;
-    const delivery = isControlType(event.type)
-      ? readControl(event, subscription)
-      : readEvent(event, subscription, isHub);
+    if (channels === undefined || isCursorLike(event.lastEventId)) resumeId = event.lastEventId;
+    const delivery = isControlType(event.type) ? readControl(event) : readEvent(event, channels);
     if (delivery !== undefined) steps.push({ delivery, resumeId });
   };
   // An event of more than 16 MiB, the parser's default, is an error with a code.
@@ -83,7 +81,7 @@ export function createStreamReader(subscription: Subscription): StreamReader {
         refusal = toRefusal(error);
       }
       // An id in a block without data counts as well; a hub sends none.
-      if (!isHub) resumeId = parser.lastEventId;
+      if (channels === undefined) resumeId = parser.lastEventId;
       return { steps, resumeId, refusal };
     },
   };
@@ -98,7 +96,7 @@ function toRefusal(error: unknown): ClientError {
   return new ClientError({ code, message: `Cannot read the stream: ${message}`, retryable: false, cause: error });
 }
 
-function readControl({ type, data, lastEventId }: ParsedEvent, subscription: Subscription): Delivery | undefined {
+function readControl({ type, data, lastEventId }: ParsedEvent): Delivery | undefined {
   switch (type) {
     case CONTROL.open:
       return { kind: 'open', channels: (JSON.parse(data) as OpenData).channels, cursor: lastEventId };
@@ -112,7 +110,6 @@ function readControl({ type, data, lastEventId }: ParsedEvent, subscription: Sub
       return { kind: 'live' };
     case CONTROL.end: {
       const { channel } = JSON.parse(data) as EndData;
-      subscription.ended.add(channel);
       return { kind: 'end', channel };
     }
     case CONTROL.error: {
@@ -125,16 +122,11 @@ function readControl({ type, data, lastEventId }: ParsedEvent, subscription: Sub
   }
 }
 
-function readEvent(event: ParsedEvent, subscription: Subscription, isHub: boolean): EventDelivery | undefined {
-  const delivery = toDelivery(event, subscription, isHub);
-  return isRepeat(delivery, subscription) ? undefined : delivery;
-}
-
-function toDelivery(event: ParsedEvent, { channels }: Subscription, isHub: boolean): EventDelivery {
-  const { type, data, lastEventId } = event;
+/** @param channels those of the stream; undefined where the server is no hub. */
+function readEvent({ type, data, lastEventId }: ParsedEvent, channels: readonly string[] | undefined): EventDelivery {
+  if (channels === undefined) return { kind: 'event', id: lastEventId, type, data };
   const [channel] = channels;
-  if (channels.length <= 1 || !isHub)
-    return { kind: 'event', ...(isHub && channel !== undefined ? { channel } : {}), id: lastEventId, type, data };
+  if (channels.length === 1 && channel !== undefined) return { kind: 'event', channel, id: lastEventId, type, data };
   const envelope = JSON.parse(data) as { channel: string; id?: string; event?: string; data: string };
   return {
     kind: 'event',
@@ -145,8 +137,16 @@ function toDelivery(event: ParsedEvent, { channels }: Subscription, isHub: boole
   };
 }
 
+/** Moves `subscription` past a delivery; false where it had that already. */
+export function advance(subscription: Subscription, { delivery, resumeId }: Step): boolean {
+  subscription.resumeId = resumeId;
+  if (delivery.kind === 'open' && subscription.isOwn) subscription.channels = delivery.channels;
+  if (delivery.kind === 'end') subscription.ended.add(delivery.channel);
+  return delivery.kind !== 'event' || !isRepeat(delivery, subscription);
+}
+
 /** A cut within a flush of several channels makes the hub send the flush again (PROTOCOL.md, 3.5). */
-export function isRepeat({ channel, id }: EventDelivery, { seen }: Pick<Subscription, 'seen'>): boolean {
+function isRepeat({ channel, id }: EventDelivery, { seen }: Subscription): boolean {
   const cursor = parseCursor(id);
   if (channel === undefined || cursor === undefined) return false;
   const before = parseCursor(seen.get(channel) ?? '');
