@@ -144,6 +144,13 @@ class Flow {
   }
 }
 
+/** How many streams of the busiest channel the hub has. */
+async function streams(hub: HubServer): Promise<number> {
+  const { body } = await hub.get('/channels?all=true');
+  const channels = body['channels'] as readonly { readonly subscribers: number }[];
+  return Math.max(0, ...channels.map(({ subscribers }) => subscribers));
+}
+
 describe.skipIf(!hasBrowser)('the client in Chromium', () => {
   let browser: Browser;
   let code = '';
@@ -158,12 +165,6 @@ describe.skipIf(!hasBrowser)('the client in Chromium', () => {
   afterAll(async () => {
     await browser.close();
   });
-
-  const streams = async (hub: HubServer): Promise<number> => {
-    const { body } = await hub.get('/channels?all=true');
-    const channels = body['channels'] as readonly { readonly name: string; readonly subscribers: number }[];
-    return Math.max(0, ...channels.map(({ subscribers }) => subscribers));
-  };
 
   test('subscribe() follows several channels through cuts, each event once', async () => {
     await using hub = await HubServer.start({ retryMs: RETRY_MS });

@@ -18,6 +18,12 @@ export interface FlowState {
   readonly channels: readonly string[];
 }
 
+/** A delivery of the shared flow, and where the flow is after it. */
+export interface Handed {
+  readonly delivery: Delivery;
+  readonly state: FlowState;
+}
+
 /** What tabs tell each other. Tokens are no part of it. */
 export type TabMessage =
   /** A tab asks where the flow is. */
@@ -26,7 +32,7 @@ export type TabMessage =
   | { readonly type: 'retry' }
   /** The leader answers `hello`, or says that it leads now; then `after` is where its predecessor left it. */
   | { readonly type: 'state'; readonly state: FlowState; readonly after?: Place | undefined }
-  | { readonly type: 'delivery'; readonly delivery: Delivery; readonly state: FlowState };
+  | { readonly type: 'deliveries'; readonly handed: readonly Handed[] };
 
 export function isSamePlace(one: Place | undefined, other: Place | undefined): boolean {
   return one !== undefined && one.term === other?.term && one.at === other.at;

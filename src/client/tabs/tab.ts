@@ -10,7 +10,7 @@ import type { SubscribeOptions } from '../subscribe.js';
 import type { TabChannel, TabEnvironment } from './environment.js';
 import { Inbox } from './inbox.js';
 import { isSamePlace, isTornAfter } from './message.js';
-import type { FlowState, Place, TabMessage } from './message.js';
+import type { FlowState, Handed, Place, TabMessage } from './message.js';
 
 /** A tab that hears of no leader for so long connects by itself. */
 const JOIN_TIMEOUT_MS = 3000;
@@ -20,6 +20,16 @@ const LEADER_STALL_MS = 5000;
 const RECENT_MAX = 1024;
 /** Terms that a tab remembers as over: what is still under way from them is of no use. */
 const OVER_TERMS_MAX = 16;
+
+/** Deliveries that a leader holds back until they are whole. */
+const HELD_MAX = 256;
+
+/** A place that the shared flow has reached, by a delivery or because a leader says so. */
+interface Reached {
+  readonly state: FlowState;
+  readonly delivery?: Delivery;
+  readonly after?: Place | undefined;
+}
 
 /**
  * - `joining`: nothing delivered yet, no leader heard of.
@@ -58,7 +68,9 @@ export class Tab {
   #place: Place | undefined;
   readonly #overTerms: string[] = [];
   /** The shared flow of late, while this tab is alone; without a hole. */
-  #recent: { readonly state: FlowState; readonly delivery?: Delivery }[] = [];
+  #recent: Reached[] = [];
+  /** Deliveries that a leader has yet to hand on: the cursor that makes them whole has not come. */
+  #held: Handed[] = [];
   #connection: AbortController | undefined;
   #resign: (() => void) | undefined;
   #retryNow: (() => void) | undefined;
@@ -122,6 +134,7 @@ export class Tab {
     const isConnected = this.#mode === 'alone';
     this.#mode = 'leading';
     this.#recent = [];
+    this.#held = [];
     this.#place = { term: globalThis.crypto.randomUUID(), at: 0 };
     this.#say({ type: 'state', state: this.#state(this.#place), after });
     if (!isConnected) void this.#connect();
@@ -179,8 +192,16 @@ export class Tab {
     this.#deliver(delivery);
     if (this.#mode === 'leading' && this.#place !== undefined) {
       this.#place = { term: this.#place.term, at: this.#place.at + 1 };
-      this.#say({ type: 'delivery', delivery: toCloneable(delivery), state: this.#state(this.#place) });
+      this.#held.push({ delivery: toCloneable(delivery), state: this.#state(this.#place) });
+      // In one message with its cursor, or a tab that takes over in between would get the event again.
+      if (!this.#isTorn || delivery.kind !== 'event' || this.#held.length >= HELD_MAX) this.#handOn();
     } else if (this.#mode === 'alone') this.#merge();
+  }
+
+  #handOn(): void {
+    const handed = this.#held;
+    this.#held = [];
+    if (handed.length > 0) this.#say({ type: 'deliveries', handed });
   }
 
   #deliver(delivery: Delivery): void {
@@ -197,13 +218,18 @@ export class Tab {
     if (this.#closing.signal.aborted) return;
     if (message.type === 'hello' || message.type === 'retry') {
       if (this.#mode !== 'leading' || this.#place === undefined) return;
-      if (message.type === 'retry') this.#retryNow?.();
-      else this.#say({ type: 'state', state: this.#state(this.#place) });
-      return;
+      if (message.type === 'retry') return this.#retryNow?.();
+      this.#handOn();
+      return this.#say({ type: 'state', state: this.#state(this.#place) });
     }
-    if (this.#mode === 'joining') this.#join(message.state);
-    else if (this.#mode === 'following') this.#followOn(message);
-    else if (this.#mode === 'alone') this.#remember(message);
+    for (const reached of message.type === 'state' ? [message] : message.handed) this.#reach(reached);
+    return undefined;
+  }
+
+  #reach(reached: Reached): void {
+    if (this.#mode === 'joining') this.#join(reached.state);
+    else if (this.#mode === 'following') this.#followOn(reached);
+    else if (this.#mode === 'alone') this.#remember(reached);
   }
 
   /** A tab that asked for nothing earlier begins where the live flow is; any other brings itself there. */
@@ -221,11 +247,10 @@ export class Tab {
     return undefined;
   }
 
-  #followOn(message: Extract<TabMessage, { readonly state: FlowState }>): void {
-    const { place } = message.state;
-    if (message.type === 'delivery' && isNext(this.#place, place))
-      return this.#followTo(message.state, message.delivery);
-    if (message.type === 'state' && isSamePlace(message.after, this.#place)) {
+  #followOn({ state, delivery, after }: Reached): void {
+    const { place } = state;
+    if (delivery !== undefined && isNext(this.#place, place)) return this.#followTo(state, delivery);
+    if (isSamePlace(after, this.#place)) {
       this.#forget(this.#place);
       this.#place = place;
       return undefined;
@@ -245,13 +270,12 @@ export class Tab {
     if (hasEnded(this.#subscription)) this.#finish();
   }
 
-  #remember(message: Extract<TabMessage, { readonly state: FlowState }>): void {
-    if (this.#overTerms.includes(message.state.place.term)) return;
-    const last = this.#recent.at(-1);
-    if (message.type === 'state') {
-      if (!isSamePlace(last?.state.place, message.state.place)) this.#recent = [{ state: message.state }];
-    } else if (isNext(last?.state.place, message.state.place)) this.#recent.push(message);
-    else this.#recent = [message];
+  #remember(reached: Reached): void {
+    const { place } = reached.state;
+    if (this.#overTerms.includes(place.term)) return;
+    const last = this.#recent.at(-1)?.state.place;
+    if (isNext(last, place)) this.#recent.push(reached);
+    else if (!isSamePlace(last, place)) this.#recent = [reached];
     if (this.#recent.length > RECENT_MAX) this.#recent.shift();
     this.#merge();
   }
