@@ -179,8 +179,12 @@ describe('Tab', () => {
     await until(async () => (await subscribers()) === 1);
   });
 
-  it('brings a late tab what it asks for, then joins it to the others', async () => {
-    const { hub, options, publish, faultsOf, has, subscribers } = await start(['a', 'b']);
+  it.each([
+    ['several channels', ['a', 'b'], false],
+    ['ids of the publisher’s own', ['a'], true],
+    ['both', ['a', 'b'], true],
+  ])('brings a late tab what it asks for, then joins it to the others: %s', async (_what, channels, ownIds) => {
+    const { hub, options, publish, faultsOf, has, subscribers } = await start(channels, ownIds);
     await using _hub = hub;
     const browser = new FakeBrowser();
     const early = openTab(browser, '1', options);
