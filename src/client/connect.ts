@@ -1,9 +1,11 @@
+import { mergeHeaders } from './address.js';
 import { ClientError } from './errors.js';
 import { readRefusal } from './refusal.js';
 
 export interface ConnectOptions {
   readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Sets of headers; of two with the same name the later one counts. */
+  readonly headers: readonly Readonly<Record<string, string>>[];
   /** Sent as Last-Event-ID unless empty. */
   readonly lastEventId: string;
   readonly signal: AbortSignal;
@@ -19,11 +21,11 @@ export async function connect(options: ConnectOptions): Promise<Response | undef
   // A browser's fetch refuses to be called as a method of anything but its window.
   const { url, headers, lastEventId, signal, fetch } = options;
   const init = {
-    headers: {
-      Accept: 'text/event-stream',
+    headers: mergeHeaders(
+      { Accept: 'text/event-stream' },
       ...headers,
-      ...(lastEventId === '' ? {} : { 'Last-Event-ID': toHeaderValue(lastEventId) }),
-    },
+      lastEventId === '' ? {} : { 'Last-Event-ID': toHeaderValue(lastEventId) },
+    ),
     // Browsers let one of two equal requests wait for the other's cache entry.
     cache: 'no-store',
     signal,

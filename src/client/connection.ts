@@ -38,10 +38,10 @@ export async function* runConnection(context: ConnectionContext): AsyncGenerator
   const reader = createStreamReader(subscription.resumeId);
   signal.addEventListener('abort', stop);
   try {
-    const headers = { ...options.headers, ...(await tokens.headers(abort.signal)) };
+    const tokenHeaders = await tokens.headers(abort.signal);
     const response = await connect({
       url: subscribeUrl(options),
-      headers,
+      headers: [options.headers ?? {}, tokenHeaders],
       lastEventId: subscription.resumeId,
       fetch: options.fetch ?? globalThis.fetch,
       signal: abort.signal,

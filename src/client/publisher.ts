@@ -1,6 +1,6 @@
 import { createBackoff, systemClock } from '../base/index.js';
 import { checkChannelName } from '../protocol/index.js';
-import { checkHeaders, checkUrl } from './address.js';
+import { checkHeaders, checkUrl, mergeHeaders } from './address.js';
 import { toUnreachable } from './connect.js';
 import { ClientError } from './errors.js';
 import { readRefusal } from './refusal.js';
@@ -72,8 +72,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const post = async (channel: string, body: Body, signal?: AbortSignal): Promise<PublishResult> => {
     const url = `${base}/publish/${encodeURIComponent(checkChannelName(channel))}`;
     const send = async (): Promise<PublishResult> => {
-      const headers = { ...options.headers, ...(await askHeaders(tokens, signal)) };
-      return request(url, body, { ...options, headers, ...(signal === undefined ? {} : { signal }) });
+      const tokenHeaders = await askHeaders(tokens, signal);
+      return request(url, body, { ...options, tokenHeaders, ...(signal === undefined ? {} : { signal }) });
     };
     try {
       return await send();
@@ -116,14 +116,23 @@ interface Body {
   readonly text: string;
 }
 
+interface RequestOptions extends PublisherOptions, PublishOptions {
+  readonly tokenHeaders: Readonly<Record<string, string>>;
+}
+
 async function request(
   url: string,
   { type, text }: Body,
-  { headers, timeoutMs = TIMEOUT_MS, fetch = globalThis.fetch, signal }: PublisherOptions & PublishOptions,
+  { headers, tokenHeaders, timeoutMs = TIMEOUT_MS, fetch = globalThis.fetch, signal }: RequestOptions,
 ): Promise<PublishResult> {
   const deadline = startDeadline(timeoutMs, signal);
   try {
-    const init = { method: 'POST', headers: { ...headers, 'content-type': type }, body: text, signal: deadline.signal };
+    const init = {
+      method: 'POST',
+      headers: mergeHeaders(headers ?? {}, tokenHeaders, { 'Content-Type': type }),
+      body: text,
+      signal: deadline.signal,
+    };
     const response = await fetch(url, init);
     if (!response.ok) throw await readRefusal(response, 'Cannot publish');
     return toResult(await response.json(), response.status);

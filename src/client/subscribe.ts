@@ -20,7 +20,7 @@ export interface SubscribeOptions {
   readonly since?: string;
   /** Start with the last events that history has. */
   readonly last?: number | 'all';
-  /** Sent with every request; across origins a browser asks the hub first (PROTOCOL.md, 9.3). */
+  /** Sent with every request. Across origins a browser asks first, and the hub allows some names only (PROTOCOL.md, 9.3). */
   readonly headers?: Readonly<Record<string, string>>;
   /** Beats an `Authorization` in `headers`. */
   readonly token?: Token;

@@ -38,7 +38,7 @@ async function collect(options: Partial<SubscribeOptions> & { url: string }): Pr
 describe('subscribe() with a token', () => {
   it('sends it as a bearer, in place of what the headers say', async () => {
     const { url, requests } = await serve(gone);
-    await collect({ url, token: 's3cret', headers: { Authorization: 'Basic x', 'X-Tenant': '7' } });
+    await collect({ url, token: 's3cret', headers: { authorization: 'Basic x', 'X-Tenant': '7' } });
     expect(requests[0]?.headers).toMatchObject({ authorization: 'Bearer s3cret', 'x-tenant': '7' });
   });
 
