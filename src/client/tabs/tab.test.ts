@@ -1,9 +1,10 @@
+import { assert, asyncProperty, boolean, integer } from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { checkDelivery } from '../../../test/support/checker.js';
 import type { ReceivedItem } from '../../../test/support/checker.js';
 import { ManualClock } from '../../../test/support/clocks.js';
 import { HubServer } from '../../../test/support/hub-server.js';
-import { systemClock } from '../../base/index.js';
+import { createSeededRandom, systemClock } from '../../base/index.js';
 import type { Delivery, SubscribeOptions } from '../index.js';
 import { createSubscription } from '../subscribe.js';
 import type { TabChannel, TabEnvironment } from './environment.js';
@@ -14,6 +15,9 @@ import { Tab } from './tab.js';
 class FakeBrowser {
   /** Says of a message whether it gets lost on its way to a tab. */
   isLost: (tab: string, message: TabMessage) => boolean = () => false;
+  /** Turns of the event loop that a message takes; those from one tab to another stay in order. */
+  turns: () => number = () => 1;
+  readonly #ways = new Map<string, Promise<void>>();
   readonly #channels = new Map<string, (data: unknown) => void>();
   #lock: Promise<unknown> = Promise.resolve();
 
@@ -30,6 +34,13 @@ class FakeBrowser {
     };
   }
 
+  async #carry(before: Promise<void>, arrive: () => void): Promise<void> {
+    const turns = this.turns();
+    await before;
+    for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    arrive();
+  }
+
   #open(tab: string): TabChannel {
     return {
       addEventListener: (_type, listener) => void this.#channels.set(tab, (data) => listener({ data })),
@@ -37,7 +48,12 @@ class FakeBrowser {
         const copy: unknown = structuredClone(message);
         for (const [name, listener] of this.#channels) {
           if (name === tab || this.isLost(name, copy as TabMessage)) continue;
-          setImmediate(() => listener(copy));
+          const way = `${tab} ${name}`;
+          const before = this.#ways.get(way) ?? Promise.resolve();
+          this.#ways.set(
+            way,
+            this.#carry(before, () => listener(copy)),
+          );
         }
       },
       close: () => void this.#channels.delete(tab),
@@ -106,7 +122,40 @@ async function start(channels: readonly string[], ownIds = false) {
     const listed = body['channels'] as readonly { readonly subscribers: number }[];
     return Math.max(...listed.map((channel) => channel.subscribers));
   };
-  return { hub, options: { url: hub.url, channels }, published, publish, faultsOf, has, subscribers };
+  return {
+    hub,
+    options: { url: hub.url, channels, random: () => 0.01 },
+    published,
+    publish,
+    faultsOf,
+    has,
+    subscribers,
+  };
+}
+
+async function surviveFaults(seed: number, isOneChannel: boolean, ownIds: boolean): Promise<void> {
+  const random = createSeededRandom(seed);
+  const { hub, options, publish, faultsOf, has, subscribers } = await start(isOneChannel ? ['a'] : ['a', 'b'], ownIds);
+  await using _hub = hub;
+  const browser = new FakeBrowser();
+  browser.turns = () => Math.floor(random() * 4);
+  browser.isLost = () => random() < 0.01;
+  let names = 0;
+  // Each from the beginning of the history, so that all must have the same.
+  const open = (): TestTab => openTab(browser, String((names += 1)), { ...options, last: 'all' });
+  let alive = [open(), open(), open()];
+  for (let round = 0; round < 6; round += 1) {
+    await publish(10 + Math.floor(random() * 40));
+    if (random() < 0.5) alive.push(open());
+    if (random() < 0.5 && alive.length > 2) alive.shift()?.tab.close();
+  }
+  browser.isLost = () => false;
+  await publish(20);
+  await until(() => alive.every(has));
+  expect(alive.flatMap((tab, at) => faultsOf(tab, String(at)))).toEqual([]);
+  await until(async () => (await subscribers()) === 1);
+  for (const { tab } of alive) tab.close();
+  alive = [];
 }
 
 describe('Tab', () => {
@@ -199,6 +248,13 @@ describe('Tab', () => {
     expect([...faultsOf(early, '1'), ...faultsOf(late, '2')]).toEqual([]);
     await until(async () => (await subscribers()) === 1);
   });
+
+  it('gives each tab everything once, whatever is lost, late, closed or opened on the way', async () => {
+    const seeds = integer({ min: 0, max: 2 ** 31 });
+    const isHeld = asyncProperty(seeds, boolean(), boolean(), surviveFaults);
+    await assert(isHeld, { numRuns: 6, endOnFailure: true });
+    expect.hasAssertions();
+  }, 60_000);
 
   it('leaves a tab behind whose loop takes nothing, and brings it everything when it does', async () => {
     const { hub, options, publish, faultsOf, has, subscribers } = await start(['a']);

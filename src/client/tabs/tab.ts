@@ -14,6 +14,8 @@ import type { FlowState, Handed, Place, TabMessage } from './message.js';
 
 /** A tab that hears of no leader for so long connects by itself. */
 const JOIN_TIMEOUT_MS = 3000;
+/** A tab on its own connection asks so often where the shared flow is. */
+const ASK_AGAIN_MS = 2000;
 /** A leader whose own loop takes nothing for so long leaves the lead to another tab. */
 const LEADER_STALL_MS = 5000;
 /** Deliveries of the shared flow that a tab on its own connection keeps, to find its place among them. */
@@ -144,8 +146,18 @@ export class Tab {
     this.#mode = 'alone';
     this.#place = undefined;
     this.#recent = [];
-    this.#say({ type: 'hello' });
     void this.#connect();
+    void this.#askUntilMet();
+  }
+
+  /** A flow that has gone quiet would not tell a lonely tab where it is. */
+  async #askUntilMet(): Promise<void> {
+    const connection = this.#connection;
+    while (connection !== undefined && connection === this.#connection && this.#mode === 'alone') {
+      this.#say({ type: 'hello' });
+      await sleep(ASK_AGAIN_MS, connection.signal, this.#clock);
+      if (connection.signal.aborted) return;
+    }
   }
 
   /** Reads a connection of its own from where this tab is, for as long as it leads or is alone. */
@@ -257,9 +269,7 @@ export class Tab {
     }
     const isKnown = this.#overTerms.includes(place.term) || isUpTo(place, this.#place);
     // It missed something: frozen by the browser, or nearer to the last leader than the new one was.
-    if (isKnown) return undefined;
-    if (place.term !== this.#place?.term) this.#forget(this.#place);
-    this.#goAlone();
+    if (!isKnown) this.#goAlone();
     return undefined;
   }
 
