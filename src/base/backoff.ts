@@ -4,7 +4,7 @@ export interface BackoffOptions {
   /** Upper bound of every delay (default 30,000). */
   readonly maxMs?: number;
   /** A number in [0, 1), for tests. */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
 }
 
 export interface Backoff {

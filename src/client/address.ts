@@ -26,3 +26,10 @@ export function checkHeaders(headers: Readonly<Record<string, string>>): void {
     }
   }
 }
+
+/** One set of headers: of two with the same name, in whatever case, the later one counts. */
+export function mergeHeaders(...parts: readonly Readonly<Record<string, string>>[]): Headers {
+  const merged = new Headers();
+  for (const part of parts) for (const [name, value] of Object.entries(part)) merged.set(name, value);
+  return merged;
+}

@@ -1,9 +1,11 @@
+import { mergeHeaders } from './address.js';
 import { ClientError } from './errors.js';
 import { readRefusal } from './refusal.js';
 
 export interface ConnectOptions {
   readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Sets of headers; of two with the same name the later one counts. */
+  readonly headers: readonly Readonly<Record<string, string>>[];
   /** Sent as Last-Event-ID unless empty. */
   readonly lastEventId: string;
   readonly signal: AbortSignal;
@@ -16,18 +18,21 @@ export interface ConnectOptions {
  * (`not-an-event-stream`) or could not be reached (`unreachable`, retryable).
  */
 export async function connect(options: ConnectOptions): Promise<Response | undefined> {
-  const { url, headers, lastEventId, signal } = options;
+  // A browser's fetch refuses to be called as a method of anything but its window.
+  const { url, headers, lastEventId, signal, fetch } = options;
   const init = {
-    headers: {
-      Accept: 'text/event-stream',
+    headers: mergeHeaders(
+      { Accept: 'text/event-stream' },
       ...headers,
-      ...(lastEventId === '' ? {} : { 'Last-Event-ID': toHeaderValue(lastEventId) }),
-    },
+      lastEventId === '' ? {} : { 'Last-Event-ID': toHeaderValue(lastEventId) },
+    ),
     // Browsers let one of two equal requests wait for the other's cache entry.
     cache: 'no-store',
     signal,
   } as const;
-  const response = await request(options.fetch, url, init);
+  const response = await fetch(url, init).catch((cause: unknown) => {
+    throw toUnreachable(cause, 'Cannot reach the server');
+  });
   if (response.status === 204) return undefined;
   if (response.status !== 200) throw await readRefusal(response, 'Cannot subscribe');
   const contentType = response.headers.get('content-type') ?? 'none';
@@ -39,14 +44,6 @@ export async function connect(options: ConnectOptions): Promise<Response | undef
     status: 200,
     retryable: false,
   });
-}
-
-async function request(fetch: typeof globalThis.fetch, url: string, init: RequestInit): Promise<Response> {
-  try {
-    return await fetch(url, init);
-  } catch (cause) {
-    throw toUnreachable(cause, 'Cannot reach the server');
-  }
 }
 
 /** The failure of a network call, with what lay beneath it said: fetch alone says "fetch failed". */

@@ -35,6 +35,15 @@ export interface GapDelivery {
   readonly resumedAt: string;
 }
 
+/** Events were passed over for newer ones of their keys: nothing is lost, as those came (PROTOCOL.md, 4.8). */
+export interface ConflatedDelivery {
+  readonly kind: 'conflated';
+  /** The channels of the subscription that keep only the newest event of each key. */
+  readonly channels: readonly string[];
+  /** How many, since the last of these. */
+  readonly skipped: number;
+}
+
 /** The backfill is through: what follows happens now. */
 export interface LiveDelivery {
   readonly kind: 'live';
@@ -64,6 +73,7 @@ export type Delivery =
   | EventDelivery
   | CursorDelivery
   | GapDelivery
+  | ConflatedDelivery
   | LiveDelivery
   | EndDelivery
   | StatusDelivery;

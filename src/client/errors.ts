@@ -14,16 +14,13 @@ export interface ClientErrorOptions {
 /** A request that a hub refused or that never reached it. */
 export class ClientError extends Error {
   override readonly name = 'ClientError';
-  readonly code: string;
-  readonly status?: number;
-  readonly retryable: boolean;
-  readonly retryAfterMs?: number;
+  declare readonly code: string;
+  declare readonly status?: number;
+  declare readonly retryable: boolean;
+  declare readonly retryAfterMs?: number;
 
-  constructor({ code, message, status, retryable, retryAfterMs, cause }: ClientErrorOptions) {
+  constructor({ message, cause, ...fields }: ClientErrorOptions) {
     super(message, cause === undefined ? undefined : { cause });
-    this.code = code;
-    this.retryable = retryable;
-    if (status !== undefined) this.status = status;
-    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
+    Object.assign(this, fields);
   }
 }

@@ -1,8 +1,11 @@
+import { createBackoff, systemClock } from '../base/index.js';
 import { checkChannelName } from '../protocol/index.js';
-import { checkHeaders, checkUrl } from './address.js';
+import { checkHeaders, checkUrl, mergeHeaders } from './address.js';
 import { toUnreachable } from './connect.js';
 import { ClientError } from './errors.js';
 import { readRefusal } from './refusal.js';
+import { createTokenKeeper } from './token.js';
+import type { Token, TokenKeeper } from './token.js';
 
 /** An event to publish. */
 export interface PublishedEvent {
@@ -40,6 +43,8 @@ export interface PublisherOptions {
   readonly url: string;
   /** Sent with every request; may hold secrets, which no error repeats. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Beats an `Authorization` in `headers`. Where the hub refuses it, a callback is asked for another, once a request. */
+  readonly token?: Token;
   readonly fetch?: typeof globalThis.fetch;
   /** Milliseconds for a request and its answer (default 10,000). */
   readonly timeoutMs?: number;
@@ -63,9 +68,20 @@ export function createPublisher(options: PublisherOptions): Publisher {
   checkUrl(options.url);
   checkHeaders(options.headers ?? {});
   const base = options.url.replace(/\/+$/, '');
+  const tokens = createTokenKeeper({ token: options.token, clock: systemClock, backoff: createBackoff() });
   const post = async (channel: string, body: Body, signal?: AbortSignal): Promise<PublishResult> => {
     const url = `${base}/publish/${encodeURIComponent(checkChannelName(channel))}`;
-    return request(url, body, { ...options, ...(signal === undefined ? {} : { signal }) });
+    const send = async (): Promise<PublishResult> => {
+      const tokenHeaders = await askHeaders(tokens, signal);
+      return request(url, body, { ...options, tokenHeaders, ...(signal === undefined ? {} : { signal }) });
+    };
+    try {
+      return await send();
+    } catch (error) {
+      // What was refused for its token was not published.
+      if (error instanceof ClientError && tokens.delayAfter(error) !== undefined) return send();
+      throw error;
+    }
   };
   return {
     publish: (channel, event, { signal } = {}) =>
@@ -77,19 +93,46 @@ export function createPublisher(options: PublisherOptions): Publisher {
   };
 }
 
+async function askHeaders(
+  tokens: TokenKeeper,
+  signal: AbortSignal | undefined,
+): Promise<Readonly<Record<string, string>>> {
+  const over = new AbortController();
+  const stop = (): void => over.abort();
+  signal?.addEventListener('abort', stop);
+  try {
+    return await tokens.headers(over.signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    stop();
+  }
+}
+
 interface Body {
   readonly type: string;
   readonly text: string;
 }
 
+interface RequestOptions extends PublisherOptions, PublishOptions {
+  readonly tokenHeaders: Readonly<Record<string, string>>;
+}
+
 async function request(
   url: string,
   { type, text }: Body,
-  { headers, timeoutMs = TIMEOUT_MS, fetch = globalThis.fetch, signal }: PublisherOptions & PublishOptions,
+  { headers, tokenHeaders, timeoutMs = TIMEOUT_MS, fetch = globalThis.fetch, signal }: RequestOptions,
 ): Promise<PublishResult> {
   const deadline = startDeadline(timeoutMs, signal);
   try {
-    const init = { method: 'POST', headers: { ...headers, 'content-type': type }, body: text, signal: deadline.signal };
+    const init = {
+      method: 'POST',
+      headers: mergeHeaders(headers ?? {}, tokenHeaders, { 'Content-Type': type }),
+      body: text,
+      signal: deadline.signal,
+    };
     const response = await fetch(url, init);
     if (!response.ok) throw await readRefusal(response, 'Cannot publish');
     return toResult(await response.json(), response.status);

@@ -6,17 +6,16 @@ import {
   parseCursor,
   ProtocolError,
 } from '../protocol/index.js';
-import type { EndData, ErrorData, GapData, OpenData, ParsedEvent } from '../protocol/index.js';
+import type { ConflatedData, EndData, ErrorData, GapData, OpenData, ParsedEvent } from '../protocol/index.js';
 import type { Delivery, EventDelivery } from './delivery.js';
 import { ClientError } from './errors.js';
 
-/** The largest event that is read (bytes on the wire); a larger one is an error with a code. */
-const EVENT_BYTES_MAX = 16 * 1024 * 1024;
-
 /** What outlives a connection: where to resume, what was seen, what has ended. */
 export interface Subscription {
-  readonly channels: readonly string[];
-  /** What goes out as Last-Event-ID; empty before the first id. */
+  /** Of a user's own stream (`isOwn`) empty until the hub has named it. */
+  channels: readonly string[];
+  readonly isOwn: boolean;
+  /** What goes out as Last-Event-ID: the place after the last delivery that was yielded; empty before the first id. */
   resumeId: string;
   /** The last cursor seen for each channel, by which repeats are dropped. */
   readonly seen: Map<string, string>;
@@ -27,61 +26,66 @@ export interface StreamReader {
   /** Reads the next bytes; returns what they complete, and why nothing more can be read, if so. */
   read(bytes: Uint8Array): ReadResult;
   /** The `retry:` last asked for (milliseconds). */
-  readonly retryMs: number | undefined;
-  /** The heartbeat that the hub promised (milliseconds). */
-  readonly heartbeatMs: number | undefined;
+  retryMs: number | undefined;
+  /** The heartbeat that the hub promised (milliseconds); 0 where it promised none. */
+  heartbeatMs: number;
+}
+
+/** A delivery, and what to resume from once it was yielded. */
+export interface Step {
+  readonly delivery: Delivery;
+  readonly resumeId: string;
 }
 
 export interface ReadResult {
-  readonly deliveries: readonly Delivery[];
+  readonly steps: readonly Step[];
+  /** What to resume from after all of them. */
+  readonly resumeId: string;
   /** Comes after the deliveries: what was complete before it is not lost. */
-  readonly refusal?: ClientError;
+  readonly refusal: ClientError | undefined;
 }
 
-/** Turns one connection's bytes into deliveries and moves `subscription` along. */
-export function createStreamReader(subscription: Subscription): StreamReader {
-  let completed: Delivery[] = [];
-  let retryMs: number | undefined;
-  let heartbeatMs: number | undefined;
-  let isHub = false;
+/** Turns one connection's bytes into deliveries; the connection resumes from `startId`. */
+export function createStreamReader(startId: string): StreamReader {
+  let steps: Step[] = [];
+  let resumeId = startId;
+  // Only a hub names them.
+  let channels: readonly string[] | undefined;
   const onEvent = (event: ParsedEvent): void => {
     if (event.type === CONTROL.open) {
-      isHub = true;
-      heartbeatMs = (JSON.parse(event.data) as OpenData).heartbeatMs;
+      const open = JSON.parse(event.data) as OpenData;
+      reader.heartbeatMs = open.heartbeatMs;
+      channels = open.channels;
     }
     // A hub follows a publisher's own id, which may repeat, with a cursor: only that is a safe place
     // to resume from. Any other server's ids are taken as they are.
-    if (isHub && isCursorLike(event.lastEventId)) subscription.resumeId = event.lastEventId;
-    const delivery = isControlType(event.type)
-      ? readControl(event, subscription)
-      : readEvent(event, subscription, isHub);
-    if (delivery !== undefined) completed.push(delivery);
+    if (channels === undefined || isCursorLike(event.lastEventId)) resumeId = event.lastEventId;
+    const delivery = isControlType(event.type) ? readControl(event) : readEvent(event, channels);
+    if (delivery !== undefined) steps.push({ delivery, resumeId });
   };
+  // An event of more than 16 MiB, the parser's default, is an error with a code.
   const parser = createEventParser({
     onEvent,
-    onRetry: (ms) => (retryMs = ms),
-    maxEventBytes: EVENT_BYTES_MAX,
-    lastEventId: subscription.resumeId,
+    onRetry: (ms) => (reader.retryMs = ms),
+    lastEventId: resumeId,
   });
-  return {
+  const reader: StreamReader = {
+    retryMs: undefined,
+    heartbeatMs: 0,
     read(bytes) {
-      completed = [];
+      let refusal;
+      steps = [];
       try {
         parser.push(bytes);
       } catch (error) {
-        return { deliveries: completed, refusal: toRefusal(error) };
-      } finally {
-        if (!isHub) subscription.resumeId = parser.lastEventId;
+        refusal = toRefusal(error);
       }
-      return { deliveries: completed };
-    },
-    get retryMs() {
-      return retryMs;
-    },
-    get heartbeatMs() {
-      return heartbeatMs;
+      // An id in a block without data counts as well; a hub sends none.
+      if (channels === undefined) resumeId = parser.lastEventId;
+      return { steps, resumeId, refusal };
     },
   };
+  return reader;
 }
 
 /** What cannot be read now will not be readable on the next connection either. */
@@ -92,7 +96,7 @@ function toRefusal(error: unknown): ClientError {
   return new ClientError({ code, message: `Cannot read the stream: ${message}`, retryable: false, cause: error });
 }
 
-function readControl({ type, data, lastEventId }: ParsedEvent, subscription: Subscription): Delivery | undefined {
+function readControl({ type, data, lastEventId }: ParsedEvent): Delivery | undefined {
   switch (type) {
     case CONTROL.open:
       return { kind: 'open', channels: (JSON.parse(data) as OpenData).channels, cursor: lastEventId };
@@ -102,11 +106,12 @@ function readControl({ type, data, lastEventId }: ParsedEvent, subscription: Sub
       const gap = JSON.parse(data) as GapData;
       return { kind: 'gap', ...gap };
     }
+    case CONTROL.conflated:
+      return { kind: 'conflated', ...(JSON.parse(data) as ConflatedData) };
     case CONTROL.live:
       return { kind: 'live' };
     case CONTROL.end: {
       const { channel } = JSON.parse(data) as EndData;
-      subscription.ended.add(channel);
       return { kind: 'end', channel };
     }
     case CONTROL.error: {
@@ -119,16 +124,11 @@ function readControl({ type, data, lastEventId }: ParsedEvent, subscription: Sub
   }
 }
 
-function readEvent(event: ParsedEvent, subscription: Subscription, isHub: boolean): EventDelivery | undefined {
-  const delivery = toDelivery(event, subscription, isHub);
-  return isRepeat(delivery, subscription) ? undefined : delivery;
-}
-
-function toDelivery(event: ParsedEvent, { channels }: Subscription, isHub: boolean): EventDelivery {
-  const { type, data, lastEventId } = event;
+/** @param channels those of the stream; undefined where the server is no hub. */
+function readEvent({ type, data, lastEventId }: ParsedEvent, channels: readonly string[] | undefined): EventDelivery {
+  if (channels === undefined) return { kind: 'event', id: lastEventId, type, data };
   const [channel] = channels;
-  if (channels.length === 1 || !isHub)
-    return { kind: 'event', ...(isHub && channel !== undefined ? { channel } : {}), id: lastEventId, type, data };
+  if (channels.length === 1 && channel !== undefined) return { kind: 'event', channel, id: lastEventId, type, data };
   const envelope = JSON.parse(data) as { channel: string; id?: string; event?: string; data: string };
   return {
     kind: 'event',
@@ -139,12 +139,20 @@ function toDelivery(event: ParsedEvent, { channels }: Subscription, isHub: boole
   };
 }
 
+/** Moves `subscription` past a delivery; false where it had that already. */
+export function advance(subscription: Subscription, { delivery, resumeId }: Step): boolean {
+  subscription.resumeId = resumeId;
+  if (delivery.kind === 'open' && subscription.isOwn) subscription.channels = delivery.channels;
+  if (delivery.kind === 'end') subscription.ended.add(delivery.channel);
+  return delivery.kind !== 'event' || !isRepeat(delivery, subscription);
+}
+
 /** A cut within a flush of several channels makes the hub send the flush again (PROTOCOL.md, 3.5). */
 function isRepeat({ channel, id }: EventDelivery, { seen }: Subscription): boolean {
-  const cursor = channel === undefined ? undefined : parseCursor(id);
+  const cursor = parseCursor(id);
   if (channel === undefined || cursor === undefined) return false;
   const before = parseCursor(seen.get(channel) ?? '');
-  if (before !== undefined && before.epoch === cursor.epoch && cursor.offset <= before.offset) return true;
-  seen.set(channel, id);
-  return false;
+  const isOld = before?.epoch === cursor.epoch && cursor.offset <= before.offset;
+  if (!isOld) seen.set(channel, id);
+  return isOld;
 }

@@ -1,54 +1,12 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { busy, busyWithout, closeServers, gone, open, serve, stream } from '../../test/support/scripted-server.js';
 import type { Clock } from '../base/index.js';
 import { formatEvent } from '../protocol/index.js';
 import { subscribe } from './index.js';
 import type { Delivery, SubscribeOptions } from './index.js';
 
-type Script = (request: IncomingMessage, response: ServerResponse) => void;
-
-const closers: (() => void)[] = [];
-afterEach(() => {
-  for (const close of closers.splice(0)) close();
-});
-
-/** A server whose nth connection runs the nth script (the last one for all after it). */
-async function serve(...scripts: readonly Script[]): Promise<{ url: string; requests: IncomingMessage[] }> {
-  const requests: IncomingMessage[] = [];
-  const server = createServer((request, response) => {
-    const script = scripts[Math.min(requests.push(request), scripts.length) - 1];
-    script?.(request, response);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  closers.push(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
-}
-
-/** Answers with a stream of `blocks`, then ends it, cuts it or leaves it open. */
-function stream(blocks: readonly string[], then: 'end' | 'cut' | 'stay' = 'end'): Script {
-  return (_request, response) => {
-    response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
-    response.write(blocks.join(''), () => {
-      if (then === 'end') response.end();
-      if (then === 'cut') response.destroy();
-    });
-  };
-}
-
-const busy: Script = (_request, response) => response.writeHead(503, { 'retry-after': '7' }).end();
-const busyWithout: Script = (_request, response) => response.writeHead(503).end();
-const gone: Script = (_request, response) => response.writeHead(204).end();
-
-function open(cursor = '~aaaaaaaa-0', heartbeatMs = 15_000, channels = ['a']): string {
-  return formatEvent({ id: cursor, event: 'tidegate.open', data: JSON.stringify({ channels, heartbeatMs }), retry: 0 });
-}
+afterEach(closeServers);
 
 function enveloped(channel: string, offset: number): string {
   const id = `~aaaaaaaa-${offset}`;
@@ -86,6 +44,7 @@ describe('subscribe()', () => {
         open('~aaaaaaaa-3'),
         formatEvent({ event: 'tidegate.gap', data: JSON.stringify(gap) }),
         formatEvent({ id: '~aaaaaaaa-4', data: 'one\ntwo' }),
+        formatEvent({ event: 'tidegate.conflated', data: '{"channels":["a"],"skipped":3}' }),
         formatEvent({ event: 'tidegate.live', data: '{}' }),
         formatEvent({ id: '~aaaaaaaa-5', event: 'edit', data: '2' }),
         formatEvent({ event: 'tidegate.end', data: '{"channel":"a"}' }),
@@ -96,6 +55,7 @@ describe('subscribe()', () => {
       { kind: 'open', channels: ['a'], cursor: '~aaaaaaaa-3' },
       { kind: 'gap', ...gap },
       { kind: 'event', channel: 'a', id: '~aaaaaaaa-4', type: 'message', data: 'one\ntwo' },
+      { kind: 'conflated', channels: ['a'], skipped: 3 },
       { kind: 'live' },
       { kind: 'event', channel: 'a', id: '~aaaaaaaa-5', type: 'edit', data: '2' },
       { kind: 'end', channel: 'a' },
@@ -216,7 +176,7 @@ describe('subscribe()', () => {
 
   it('keeps trying while nobody listens, and says why', async () => {
     const { url } = await serve(gone);
-    for (const close of closers.splice(0)) close();
+    closeServers();
     const abort = new AbortController();
     const causes: (string | undefined)[] = [];
     for await (const delivery of subscribe({ url, channels: ['a'], random: () => 0, signal: abort.signal })) {

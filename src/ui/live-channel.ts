@@ -110,8 +110,9 @@ class ChannelFollower implements LiveChannel {
       case 'event':
         if (isCursorLike(delivery.id)) this.cursor = delivery.id;
         return this.#options.onEvent(delivery, this.#phase !== 'live');
+      case 'conflated':
       case 'end':
-        // The iteration ends with it.
+        // Nothing is lost by the one, and the iteration ends with the other.
         return;
     }
   }

@@ -56,6 +56,11 @@ function describe(delivery: Exclude<Delivery, EventDelivery>, paint: Paint): str
       return describeGap(delivery, paint);
     case 'status':
       return describeStatus(delivery, paint);
+    case 'conflated':
+      return paint(
+        'dim',
+        printable(`${delivery.skipped} passed over for newer ones in ${delivery.channels.join(', ')}`),
+      );
     case 'end':
       return paint('dim', printable(`channel ${delivery.channel} has ended`));
     case 'open':
