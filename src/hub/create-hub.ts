@@ -1,6 +1,7 @@
 import { connectToPrimary } from './backplane/workers.js';
 import { MemoryBackplane } from './backplane/memory.js';
 import { Primary } from './backplane/primary.js';
+import { checkChannel } from './event.js';
 import { createBareListener, createHandler } from './http/handler.js';
 import { HubCore, UPKEEP_SHARES } from './hub.js';
 import type { Hub } from './hub.js';
@@ -61,7 +62,7 @@ function hubOf(core: HubCore): Hub {
     handler: createHandler(core),
     bareHandler: createBareListener(core),
     publish: (channel, event) => core.publishOne(channel, event),
-    end: (channel) => core.backplane.end(channel),
+    end: async (channel) => core.backplane.end(checkChannel(channel)),
     drain: () => core.drain(),
     close,
     [Symbol.asyncDispose]: close,

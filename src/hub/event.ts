@@ -1,4 +1,4 @@
-import { isControlType, isCursorLike, ProtocolError, quote } from '../protocol/index.js';
+import { checkChannelName, isControlType, isCursorLike, ProtocolError, quote } from '../protocol/index.js';
 import { HubError } from './errors.js';
 import { IDEMPOTENCY_KEY_BYTES_MAX, OWN_ID_BYTES_MAX } from './limits.js';
 
@@ -32,6 +32,15 @@ export function checkEvent(event: PublishEvent, eventBytesMax: number): void {
   const bytes = Buffer.byteLength(event.data) + (event.event?.length ?? 0) + (event.id?.length ?? 0);
   if (bytes > eventBytesMax) {
     throw new HubError('event-too-large', `Cannot publish an event of ${bytes} bytes: ${eventBytesMax} are allowed`);
+  }
+}
+
+/** The name, where a channel may have it. @throws HubError `invalid-channel`. */
+export function checkChannel(name: string): string {
+  try {
+    return checkChannelName(name);
+  } catch (error) {
+    throw asHubError(error);
   }
 }
 

@@ -8,7 +8,7 @@ import type { Connection, Identity } from './connection.js';
 import { Delivery } from './delivery.js';
 import type { BareListener } from './http/handler.js';
 import { HubError } from './errors.js';
-import { checkEvent } from './event.js';
+import { checkChannel, checkEvent } from './event.js';
 import type { PublishEvent } from './event.js';
 import { FeedRegistry } from './feed-registry.js';
 import type { Feed } from './feed.js';
@@ -132,15 +132,16 @@ export class HubCore {
   }
 
   async publishOne(channel: string, event: PublishEvent): Promise<Published> {
+    checkChannel(channel);
+    checkEvent(event, this.settings.limits.eventBytes);
     const [published] = await this.publish({ channels: [channel], events: [event] });
     if (published === undefined) throw new HubError('internal', 'Cannot tell what became of the event');
     return published;
   }
 
-  /** Every event to every channel, or nothing where one of them is refused. */
+  /** Every event to every channel, or nothing where one of them is refused; the events must have been checked. */
   async publish(publication: Publication): Promise<readonly Published[]> {
     this.#refuseWhileDraining('publish');
-    for (const event of publication.events) checkEvent(event, this.settings.limits.eventBytes);
     const published = await this.backplane.publish(publication);
     for (const { isDuplicate } of published) this.counters[isDuplicate ? 'duplicates' : 'published'] += 1;
     return published;

@@ -66,11 +66,12 @@ async function publishToMany(
       'Cannot publish to several channels: the body must be application/json',
     );
   }
-  const { bodyBytes, channelsPerConnection } = hub.settings.limits;
+  const { bodyBytes, channelsPerConnection, eventBytes } = hub.settings.limits;
   const { event, channels } = readJsonEventForChannels(
     await readBody(request, { bytesMax: bodyBytes, share: hub.bodies }),
   );
   const events = [withIdempotencyKey(request, event)];
+  for (const one of events) checkEvent(one, eventBytes);
   const names = checkChannels(channels ?? [], channelsPerConnection);
   const published = await hub.publish({ channels: names, events, publisher: remoteAddress(request) });
   return { events: published.map((one) => answerOf(one.channel, [one])) };
@@ -89,8 +90,9 @@ async function readEvents(
   const { bodyBytes, eventBytes } = hub.settings.limits;
   const body = await readBody(request, { bytesMax: bodyBytes, share: hub.bodies });
   if (form === 'ndjson') return readNdjsonEvents(body, (event) => checkEvent(event, eventBytes));
-  const event = form === 'json' ? readJsonEvent(body) : rawEvent(body, query);
-  return [withIdempotencyKey(request, event)];
+  const event = withIdempotencyKey(request, form === 'json' ? readJsonEvent(body) : rawEvent(body, query));
+  checkEvent(event, eventBytes);
+  return [event];
 }
 
 /** Publishes events as they arrive: those of one read are out before the next. */

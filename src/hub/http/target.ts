@@ -1,6 +1,6 @@
-import { checkChannelName, quote } from '../../protocol/index.js';
+import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
-import { asHubError } from '../event.js';
+import { checkChannel } from '../event.js';
 
 /** A request's URL, taken apart once. */
 export interface Target {
@@ -46,11 +46,10 @@ export function readUtf8(header: string): string {
 /** The channel that a path segment names, percent-decoded once. @throws HubError `invalid-channel`. */
 export function readChannel(segment: string): string {
   try {
-    return checkChannelName(decodeURIComponent(segment));
+    return checkChannel(decodeURIComponent(segment));
   } catch (error) {
-    if (error instanceof URIError)
-      throw new HubError('invalid-channel', `Cannot read channel ${quote(segment)}: bad percent-encoding`);
-    throw asHubError(error);
+    if (!(error instanceof URIError)) throw error;
+    throw new HubError('invalid-channel', `Cannot read channel ${quote(segment)}: bad percent-encoding`);
   }
 }
 
@@ -63,11 +62,7 @@ export function checkChannels(names: readonly string[], countMax: number): reado
       `Cannot take ${names.length} channels at once: ${countMax} are allowed`,
     );
   }
-  try {
-    for (const name of names) checkChannelName(name);
-  } catch (error) {
-    throw asHubError(error);
-  }
+  for (const name of names) checkChannel(name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) throw new HubError('duplicate-channel', `Cannot take channel ${quote(twice)} twice`);
   return names;
