@@ -237,9 +237,10 @@ describe('refused, with nothing published:', () => {
   });
 });
 
+const refusedWith = (code: string): object => expect.objectContaining({ code }) as object;
+
 test('hub.publish() and hub.end() refuse what a request would be refused for', async () => {
   await using hub = await HubServer.start({ limits: { eventBytes: 10 } });
-  const refusedWith = (code: string): object => expect.objectContaining({ code }) as object;
   await expect(hub.hub.publish('a b', { data: 'x' })).rejects.toEqual(refusedWith('invalid-channel'));
   await expect(hub.hub.end('')).rejects.toEqual(refusedWith('invalid-channel'));
   await expect(hub.hub.publish('a', { data: 'x', id: 'a\nb' })).rejects.toEqual(refusedWith('invalid-id'));
