@@ -1,5 +1,5 @@
 // `npm run bench`: every load on every server, in turn, several rounds; one table and one file of results.
-//   npm run bench -- --rounds 5 --seconds 5 --only 'subscribers x' --tools ../my-c-tools
+//   npm run bench -- --rounds 5 --seconds 5 --only '^1000 subscribers' --tools ../my-c-tools
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -76,9 +76,9 @@ function print(load: Load, rows: readonly Row[]): void {
   }
 }
 
-const loads = LOADS.filter(({ name }) => name.includes(values.only));
+const loads = LOADS.filter(({ name }) => new RegExp(values.only).test(name));
 if (loads.length === 0)
-  throw new Error(`No load is named like "${values.only}"; there are: ${LOADS.map(({ name }) => name).join(' | ')}`);
+  throw new Error(`No load's name fits "${values.only}"; there are: ${LOADS.map(({ name }) => name).join(' | ')}`);
 const results: Row[] = [];
 for (const load of loads) {
   const rows = await measure(load);

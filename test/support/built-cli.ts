@@ -24,7 +24,7 @@ export class BuiltCli implements AsyncDisposable {
 
   /** The first match in what it has written. */
   async until(pattern: RegExp): Promise<RegExpExecArray> {
-    const deadlineMs = Date.now() + 15_000;
+    const deadlineMs = Date.now() + 40_000;
     for (;;) {
       const match = pattern.exec(this.output);
       if (match) return match;
