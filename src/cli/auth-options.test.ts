@@ -86,3 +86,13 @@ describe('loadSettings()', () => {
     ]);
   });
 });
+
+describe('loadSettings()', () => {
+  it('listens beyond loopback where callers are asked, but not for the demo, which asks nobody', () => {
+    writeFileSync(join(cwd, 'tidegate.yaml'), 'auth: jwt\nauth.jwt: {secret: s}\nhttp.host: 0.0.0.0\n');
+    const load = (verb: 'serve' | 'demo'): Settings => loadSettings({ verb, flags: [], env: {}, cwd }).settings;
+    expect(load('serve').auth).toBe('jwt');
+    expect(() => load('demo')).toThrow('Cannot listen on 0.0.0.0');
+    rmSync(join(cwd, 'tidegate.yaml'));
+  });
+});

@@ -22,7 +22,7 @@ export async function readSecret(settings: Settings, cwd: string): Promise<strin
  * @throws CliError `unreadable-file`, `bad-value`; no message shows what a file or a secret holds.
  */
 export async function authOptionsOf(settings: Settings, cwd: string): Promise<AuthOptions> {
-  const mode: string = settings.auth;
+  const mode = settings.auth;
   if (mode === 'none') return { mode };
   const apiKeys = await readApiKeys(settings, cwd);
   if (mode === 'apiKey') return { mode, apiKeys };

@@ -11,9 +11,9 @@ const API_KEYS = ['auth.apiKeys', 'auth.apiKeysFile'] as const;
 
 /** Why a hub could not check what its callers send, or would not although it looks so. */
 export function authOfHub(settings: Settings, origins: Origins): CliError | undefined {
-  const mode: string = settings.auth;
-  if (mode === 'jwt') return keysOfTokens(settings, origins);
-  if (mode === 'apiKey') {
+  const { auth } = settings;
+  if (auth === 'jwt') return keysOfTokens(settings, origins);
+  if (auth === 'apiKey') {
     if (given(settings, API_KEYS).length === 0)
       return new CliError('missing-value', 'Cannot use auth apiKey without a key: give --auth.apiKeys NAME:SHA256');
     return unused(settings, origins, [...SECRETS, ...PUBLIC_KEYS, 'auth.cookie']);

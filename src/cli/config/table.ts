@@ -72,9 +72,9 @@ const TABLE = {
     verbs: HUB,
     default: 'gzip',
   }),
-  auth: choice(['none'], {
-    doc: 'How callers prove who they are.',
-    verbs: HUB,
+  auth: choice(['none', 'jwt', 'apiKey'], {
+    doc: 'How callers prove who they are: not at all, by a token (or an API key, for servers), or by an API key only.',
+    verbs: SERVE,
     default: 'none',
   }),
   insecure: boolean({
