@@ -80,7 +80,11 @@ export interface Hub extends AsyncDisposable {
 export const UPKEEP_SHARES = 16;
 const DRAIN_TICK_MS = 20;
 const DRAINING = { code: 'draining', message: 'The hub is shutting down: come back', retryable: true };
-const EXPIRED = { code: 'token-expired', message: 'The token has expired: come back with a fresh one', retryable: true };
+const EXPIRED = {
+  code: 'token-expired',
+  message: 'The token has expired: come back with a fresh one',
+  retryable: true,
+};
 const REVOKED = { code: 'token-revoked', message: 'The token was revoked', retryable: true };
 const DISCONNECTED = { code: 'disconnected', message: 'This connection was ended: stay away', retryable: false };
 
@@ -215,7 +219,14 @@ export class HubCore {
 
   /** Begins to deliver; the caller has written what the stream opens with. */
   admit({ access, connection, feed, start }: Opening, outlet: Outlet): Subscriber {
-    const subscriber = new Subscriber({ access, connection, feed, outlet, offset: start.offset, context: this.#context });
+    const subscriber = new Subscriber({
+      access,
+      connection,
+      feed,
+      outlet,
+      offset: start.offset,
+      context: this.#context,
+    });
     feed.subscribers.add(subscriber);
     this.subscribers.add(subscriber);
     if (connection.identity !== undefined) this.#identified.set(connection.id, subscriber);
@@ -270,7 +281,10 @@ export class HubCore {
   close(): void {
     this.#isDraining = true;
     clearInterval(this.#upkeep);
-    void this.#authenticator.then((authenticator) => authenticator.close(), () => undefined);
+    void this.#authenticator.then(
+      (authenticator) => authenticator.close(),
+      () => undefined,
+    );
     for (const subscriber of this.subscribers) subscriber.destroy();
   }
 

@@ -354,7 +354,11 @@ function describeConnections(start: Start): void {
     for (const [at, node] of fixture.nodes.entries())
       node.attach({ ...quietOwner, revoked: async (revocations) => void heard[at]?.push(...revocations) });
     const [here] = ends(fixture);
-    const revocation = { target: { application: 'app', user: 'ann' }, issuedBeforeMs: 5, expiresAtMs: Date.now() + 60_000 };
+    const revocation = {
+      target: { application: 'app', user: 'ann' },
+      issuedBeforeMs: 5,
+      expiresAtMs: Date.now() + 60_000,
+    };
     await here.revoke(revocation);
     await expect.poll(() => heard).toEqual(fixture.nodes.map(() => [revocation]));
   });

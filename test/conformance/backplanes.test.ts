@@ -43,7 +43,8 @@ test('Primary lets go of the connections of a worker that is gone', async () => 
   await first?.join(connectionTo('a', 'b'));
   await second?.join(connectionTo('b'));
   await first?.[Symbol.asyncDispose]();
-  const listed = async () => (await second?.listChannels({ after: '', limit: 10, isAll: true, visible: ['*'] }))?.channels;
+  const listed = async () =>
+    (await second?.listChannels({ after: '', limit: 10, isAll: true, visible: ['*'] }))?.channels;
   await expect.poll(listed).toMatchObject([{ name: 'b', subscribers: 1 }]);
 });
 

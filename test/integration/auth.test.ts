@@ -85,7 +85,8 @@ describe('who nobody knows', () => {
 
   test('may ask whether the hub lives', async () => {
     await using hub = await startHub();
-    for (const path of ['/health', '/ready', '/metrics', '/openapi.json']) expect((await hub.get(path)).status).toBe(200);
+    for (const path of ['/health', '/ready', '/metrics', '/openapi.json'])
+      expect((await hub.get(path)).status).toBe(200);
     expect(String((await hub.get('/metrics')).body['text'])).not.toContain(SECRET);
   });
 });
@@ -130,7 +131,8 @@ describe('a user’s own stream', () => {
   test('carries what is published to that user, on each connection, with history and resume', async () => {
     await using hub = await startHub();
     const [ann, bob] = [await bearer({}), await bearer({ user: 'bob' })];
-    const open = (headers: Record<string, string>): Promise<StreamClient> => StreamClient.open(`${hub.url}/sse`, { headers });
+    const open = (headers: Record<string, string>): Promise<StreamClient> =>
+      StreamClient.open(`${hub.url}/sse`, { headers });
     await using first = await (await open(ann)).event('tidegate.live');
     await using second = await (await open(ann)).event('tidegate.live');
     await using other = await (await open(bob)).event('tidegate.live');
@@ -264,7 +266,10 @@ describe('connections', () => {
     const next = /<([^>]+)>; rel="next"/.exec(first.headers.get('link') ?? '')?.[1];
     expect(Object.keys((await hub.get(next ?? '', reader)).body)).toEqual(['bob']);
     expect(Object.keys((await hub.get('/connections/shop/bob', reader)).body)).toEqual(['bob']);
-    expect((await hub.get(`/connections/shop/ann/${annId}`, reader)).body).toMatchObject({ id: annId, events_behind: 0 });
+    expect((await hub.get(`/connections/shop/ann/${annId}`, reader)).body).toMatchObject({
+      id: annId,
+      events_behind: 0,
+    });
     const foreign = await bearer({ application: 'else', grants: { connections: 'manage' } });
     expect(codeOf(await hub.get('/connections/shop', foreign))).toEqual([403, 'forbidden-application']);
     expect(codeOf(await hub.get('/connections/shop', await bearer({})))).toEqual([403, 'forbidden-connections']);
@@ -291,7 +296,10 @@ describe('connections', () => {
       403,
       'forbidden-channel',
     ]);
-    await using watcher = await hub.subscribe(channel, await bearer({ user: 'boss', grants: { subscribe: [channel] } }));
+    await using watcher = await hub.subscribe(
+      channel,
+      await bearer({ user: 'boss', grants: { subscribe: [channel] } }),
+    );
     await watcher.event('tidegate.live');
     const client = await StreamClient.open(`${hub.url}/sse`, { headers: await bearer({}) });
     await client.event('tidegate.live');
@@ -308,9 +316,9 @@ describe('connections', () => {
 
   test('of one user are limited', async () => {
     await using hub = await startHub({ limits: { connectionsPerUser: 1 } });
-    await using _first = await (await StreamClient.open(`${hub.url}/sse`, { headers: await bearer({}) })).event(
-      'tidegate.live',
-    );
+    await using _first = await (
+      await StreamClient.open(`${hub.url}/sse`, { headers: await bearer({}) })
+    ).event('tidegate.live');
     expect(codeOf(await hub.get('/sse', await bearer({})))).toEqual([429, 'too-many-connections-of-user']);
     await using _other = await StreamClient.open(`${hub.url}/sse`, { headers: await bearer({ user: 'bob' }) });
   });

@@ -40,7 +40,11 @@ async function superviseWorkers({ settings, io }: CommandContext, logger: Logger
 }
 
 /** The primary outlives the workers' drain: it stops when its supervisor lets go of it, and not by a signal. */
-async function orderEvents({ settings, io }: CommandContext, logger: Logger, { primaryPath }: Assignment): Promise<void> {
+async function orderEvents(
+  { settings, io }: CommandContext,
+  logger: Logger,
+  { primaryPath }: Assignment,
+): Promise<void> {
   await using _primary = await startPrimary(await hubOptionsOf(settings, logger, io.cwd), primaryPath);
   reportReady();
   await untilReleased();

@@ -163,7 +163,12 @@ function addChannels(app: App, hub: HubCore): void {
   const { backplane } = hub;
   app.openapi(ROUTES.list, async (context) => {
     const { after, limit, all } = context.req.valid('query');
-    const { channels, next } = await backplane.listChannels({ after, limit, isAll: all === 'true', visible: callerOf(context.env.incoming).grants.subscribe });
+    const { channels, next } = await backplane.listChannels({
+      after,
+      limit,
+      isAll: all === 'true',
+      visible: callerOf(context.env.incoming).grants.subscribe,
+    });
     return context.json({ channels: [...channels], next }, 200);
   });
   app.openapi(ROUTES.show, async (context) => {
