@@ -1,10 +1,11 @@
 import { listen } from '../hub/index.js';
 import type { ChannelRule, Hub, HubOptions, HubServer } from '../hub/index.js';
 import type { Logger } from '../runtime/index.js';
+import { authOptionsOf } from './auth-options.js';
 import type { Settings } from './config/index.js';
 
 /** A hub's options as the settings have them. */
-export function hubOptionsOf(settings: Settings, logger: Logger): HubOptions {
+export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: string): Promise<HubOptions> {
   return {
     history: {
       events: settings['history.events'],
@@ -27,6 +28,7 @@ export function hubOptionsOf(settings: Settings, logger: Logger): HubOptions {
     retryMs: settings['hub.retryMs'],
     stallTimeoutMs: settings['hub.stallTimeoutMs'],
     drainMs: settings['hub.drainMs'],
+    auth: await authOptionsOf(settings, cwd),
     channels: settings['channel.slow'].map(readRule),
     channelTtlMs: settings['channel.ttlMs'],
     compression: settings['http.compression'],

@@ -92,6 +92,20 @@ export const VERB_TABLE: Readonly<Record<VerbName, Verb>> = {
     examples: ['tidegate demo', 'tidegate demo --url https://stream.wikimedia.org/v2/stream/recentchange'],
     load: async () => (await import('./commands/demo.js')).demo,
   },
+  token: {
+    summary: 'Make a token for development, signed with the secret of the hub',
+    description:
+      'The secret is auth.jwt.secret or auth.jwt.secretFile. Without grants, the hub decides what it may do.',
+    args: [
+      { name: 'application', doc: 'Who issues it (iss).', isRequired: true },
+      { name: 'user', doc: 'Whom it speaks for (sub).', isRequired: true },
+    ],
+    examples: [
+      'tidegate token shop ada --auth.jwt.secretFile ./secret',
+      "tidegate token shop ada --expires 8h --subscribe news --subscribe 'orders.*' --publish 'orders.*'",
+    ],
+    load: async () => (await import('./commands/token.js')).token,
+  },
   completion: {
     summary: 'Print a completion script for a shell',
     args: [{ name: 'shell', doc: 'bash, zsh or fish.', isRequired: true, choices: ['bash', 'zsh', 'fish'] }],

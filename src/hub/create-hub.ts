@@ -59,6 +59,7 @@ function hubOf(core: HubCore): Hub {
     await core.backplane[Symbol.asyncDispose]();
   };
   return {
+    ready: () => core.ready(),
     handler: createHandler(core),
     bareHandler: createBareListener(core),
     publish: (channel, event) => core.publishOne(channel, event),

@@ -3,13 +3,21 @@ import type { RequestListener } from 'node:http';
 import { encodeComment } from '../protocol/index.js';
 import { MemoryBackplane } from './backplane/memory.js';
 import type { Backplane, MetricsReport, Publication, Published } from './backplane/backplane.js';
+import { ANONYMOUS } from './auth/access.js';
+import type { Access } from './auth/access.js';
+import { createAuthenticator } from './auth/authenticator.js';
+import type { Authenticator } from './auth/authenticator.js';
+import type { AuthRequest } from './auth/credential.js';
+import { covers } from './auth/revocations.js';
+import type { Revocation } from './auth/revocations.js';
 import type { Channel } from './channel.js';
-import type { Connection, Identity } from './connection.js';
+import type { Connection } from './connection.js';
 import { Delivery } from './delivery.js';
 import type { BareListener } from './http/handler.js';
 import { HubError } from './errors.js';
 import { checkChannel, checkEvent } from './event.js';
 import type { PublishEvent } from './event.js';
+import { Expiries } from './expiries.js';
 import { FeedRegistry } from './feed-registry.js';
 import type { Feed } from './feed.js';
 import { BodyShare } from './body-share.js';
@@ -34,13 +42,15 @@ export interface SubscribeRequest {
   readonly resume: ResumeRequest;
   /** Where the client connects from. */
   readonly address: string;
-  /** Who it is, where it had to say; with what it says it is. */
-  readonly identity?: Identity;
-  readonly userAgent?: string;
+  /** Who it is. */
+  readonly access: Access;
+  /** What the client says it is. */
+  readonly userAgent: string | undefined;
 }
 
 /** A subscription that can begin: `admit` or `abandon` it. */
 export interface Opening {
+  readonly access: Access;
   readonly connection: Connection;
   readonly feed: Feed;
   readonly start: Start;
@@ -50,6 +60,8 @@ export interface Opening {
 
 /** The hub itself; `createHub` of the door adds HTTP. */
 export interface Hub extends AsyncDisposable {
+  /** Resolves when requests can be answered. @throws TypeError where the keys of tokens cannot be used. */
+  ready(): Promise<void>;
   /** Answers every request below `basePath`; for `http.createServer(hub.handler)` or a route of a server you have. */
   readonly handler: RequestListener;
   /** Answers requests for streams on sockets that no HTTP server holds; {@link listen} uses it, and you need not. */
@@ -68,6 +80,12 @@ export interface Hub extends AsyncDisposable {
 export const UPKEEP_SHARES = 16;
 const DRAIN_TICK_MS = 20;
 const DRAINING = { code: 'draining', message: 'The hub is shutting down: come back', retryable: true };
+const EXPIRED = {
+  code: 'token-expired',
+  message: 'The token has expired: come back with a fresh one',
+  retryable: true,
+};
+const REVOKED = { code: 'token-revoked', message: 'The token was revoked', retryable: true };
 const DISCONNECTED = { code: 'disconnected', message: 'This connection was ended: stay away', retryable: false };
 
 /** Channels, subscribers and what moves events from the ones to the others; no HTTP. */
@@ -85,6 +103,8 @@ export class HubCore {
   readonly #feeds: FeedRegistry;
   /** Of connections with an identity: they can be asked for. */
   readonly #identified = new Map<string, Subscriber>();
+  readonly #expiries = new Expiries<Subscriber>();
+  readonly #authenticator: Promise<Authenticator>;
   readonly #delivery: Delivery;
   readonly #touched = new Set<Channel>();
   readonly #beats: Rotation<Subscriber>;
@@ -96,10 +116,15 @@ export class HubCore {
   constructor(options: HubOptions, backplane?: Backplane) {
     this.settings = settingsOf(options);
     const nowMs = (): number => this.settings.clock.now();
+    const { auth, origins, clock, logger } = this.settings;
+    this.#authenticator = createAuthenticator({ auth, origins, clock, logger });
+    // Told to whoever asks for it: with keys that cannot be used, everybody is refused.
+    this.#authenticator.catch(() => undefined);
     this.backplane = backplane ?? new MemoryBackplane({ ...this.settings, nowMs });
     this.backplane.attach({
       end: (id) => this.#identified.get(id)?.sendAway(DISCONNECTED, NEVER_RETRY_MS),
       eventsBehind: (id) => this.#identified.get(id)?.eventsBehind,
+      revoked: (revocations) => this.#revoked(revocations),
       report: async () => (await this.onReport?.()) ?? [],
     });
     this.store.onChanged = (channel) => this.#channelChanged(channel);
@@ -126,6 +151,18 @@ export class HubCore {
     return this.#isDraining;
   }
 
+  /** Resolves when requests can be answered. @throws TypeError where the keys of tokens cannot be used. */
+  async ready(): Promise<void> {
+    await this.#authenticator;
+  }
+
+  /** Who sent a request. @throws HubError as {@link Authenticator.authenticate} does. */
+  async authenticate(request: AuthRequest): Promise<Access> {
+    if (this.settings.auth.mode === 'none') return ANONYMOUS;
+    const authenticator = await this.#authenticator;
+    return authenticator.authenticate(request);
+  }
+
   /** The channels that this process holds. */
   get store(): ChannelStore {
     return this.backplane.store;
@@ -148,9 +185,17 @@ export class HubCore {
   }
 
   /** Finds out where a subscription would begin. @throws HubError when it is refused. */
-  async open({ isEnvelope, resume, ...client }: SubscribeRequest): Promise<Opening> {
+  async open({ channels: names, address, access, userAgent, isEnvelope, resume }: SubscribeRequest): Promise<Opening> {
     this.#refuseWhileDraining('subscribe');
-    const connection: Connection = { ...client, id: crypto.randomUUID(), openedAtMs: this.store.nowMs() };
+    const { application, user } = access;
+    const isUser = application !== undefined && user !== undefined;
+    const connection: Connection = {
+      id: crypto.randomUUID(),
+      channels: names,
+      address,
+      openedAtMs: this.store.nowMs(),
+      ...(isUser ? { identity: { application, user }, ...(userAgent === undefined ? {} : { userAgent }) } : {}),
+    };
     const channels = await this.backplane.join(connection);
     let feed: Feed | undefined;
     try {
@@ -158,7 +203,7 @@ export class HubCore {
       const { epoch, headOffset } = this.store;
       const start = resolveStart(resume, feed, { epoch, headOffset, nowMs: this.store.nowMs() });
       const isOver = feed.isEnded && start.gaps.length === 0 && start.offset >= feed.headOffset;
-      return { connection, feed, start, isOver };
+      return { access, connection, feed, start, isOver };
     } catch (error) {
       if (feed !== undefined) this.#feeds.release(feed);
       this.backplane.leave(connection);
@@ -173,11 +218,19 @@ export class HubCore {
   }
 
   /** Begins to deliver; the caller has written what the stream opens with. */
-  admit({ connection, feed, start }: Opening, outlet: Outlet): Subscriber {
-    const subscriber = new Subscriber({ connection, feed, outlet, offset: start.offset, context: this.#context });
+  admit({ access, connection, feed, start }: Opening, outlet: Outlet): Subscriber {
+    const subscriber = new Subscriber({
+      access,
+      connection,
+      feed,
+      outlet,
+      offset: start.offset,
+      context: this.#context,
+    });
     feed.subscribers.add(subscriber);
     this.subscribers.add(subscriber);
     if (connection.identity !== undefined) this.#identified.set(connection.id, subscriber);
+    if (access.expiresAtMs !== undefined) this.#expiries.add(subscriber, access.expiresAtMs);
     this.counters.subscriptions += 1;
     countGaps(this.counters, start.gaps);
     return subscriber;
@@ -187,6 +240,8 @@ export class HubCore {
   release(subscriber: Subscriber): void {
     this.subscribers.delete(subscriber);
     this.#identified.delete(subscriber.connection.id);
+    const { expiresAtMs } = subscriber.access;
+    if (expiresAtMs !== undefined) this.#expiries.delete(subscriber, expiresAtMs);
     subscriber.feed.subscribers.delete(subscriber);
     this.#feeds.release(subscriber.feed);
     this.backplane.leave(subscriber.connection);
@@ -226,7 +281,22 @@ export class HubCore {
   close(): void {
     this.#isDraining = true;
     clearInterval(this.#upkeep);
+    void this.#authenticator.then(
+      (authenticator) => authenticator.close(),
+      () => undefined,
+    );
     for (const subscriber of this.subscribers) subscriber.destroy();
+  }
+
+  /** Takes revocations over, and ends the streams that they are about. */
+  async #revoked(revocations: readonly Revocation[]): Promise<void> {
+    const authenticator = await this.#authenticator;
+    for (const { target, issuedBeforeMs, expiresAtMs } of revocations)
+      authenticator.revocations.revoke(target, { issuedBeforeMs, expiresAtMs });
+    for (const subscriber of this.#identified.values()) {
+      const isRevoked = revocations.some((revocation) => covers(revocation, subscriber.access));
+      if (isRevoked) subscriber.sendAway(REVOKED, this.jitteredRetryMs());
+    }
   }
 
   #pause(delayMs: number): Promise<void> {
@@ -258,5 +328,7 @@ export class HubCore {
       subscriber.beat(this.#heartbeat, this.settings.stallTimeoutMs),
     );
     this.backplane.keepUp();
+    for (const subscriber of this.#expiries.takeDue(this.settings.clock.now()))
+      subscriber.sendAway(EXPIRED, this.jitteredRetryMs());
   }
 }

@@ -1,5 +1,7 @@
 import { quote } from '../protocol/index.js';
 import type { GapData } from '../protocol/index.js';
+import { allows, NO_GRANTS } from './auth/grants.js';
+import { isUserChannel } from './auth/user-channel.js';
 import type { Channel } from './channel.js';
 import { HubError } from './errors.js';
 import { createChannelFeed } from './feed.js';
@@ -37,13 +39,17 @@ export interface ListRequest {
   readonly limit: number;
   /** Whether channels without a subscriber are listed too. */
   readonly isAll: boolean;
+  /** Only channels that fit one of these patterns are listed. */
+  readonly visible: readonly string[];
 }
 
 /** A page of channels by name. */
-export function listChannels(store: ChannelStore, { after, limit, isAll }: ListRequest): ChannelPage {
+export function listChannels(store: ChannelStore, { after, limit, isAll, visible }: ListRequest): ChannelPage {
+  const grants = { ...NO_GRANTS, subscribe: visible };
   let names: string[] = [];
   for (const [name, channel] of store.channels) {
     if (name <= after || !(isAll || channel.subscriberCount > 0)) continue;
+    if (isUserChannel(name) || !allows(grants, 'subscribe', name)) continue;
     names.push(name);
     // Only the first page's worth is ever kept and sorted: there may be a million.
     if (names.length > limit * 4) names = names.toSorted().slice(0, limit + 1);

@@ -2,6 +2,7 @@ import { systemClock } from '../base/index.js';
 import type { Clock } from '../base/index.js';
 import { quote } from '../protocol/index.js';
 import type { Logger } from '../runtime/index.js';
+import type { AuthOptions } from './auth/authenticator.js';
 import { ChannelRules } from './channel-rules.js';
 import type { ChannelRule } from './channel-rules.js';
 import type { Compression } from './compression.js';
@@ -24,6 +25,8 @@ export interface HubOptions {
   readonly channels?: readonly ChannelRule[];
   /** How long after its last event a channel ends by itself (default 0: never). */
   readonly channelTtlMs?: number;
+  /** How callers prove who they are (default: nobody is asked). */
+  readonly auth?: AuthOptions;
   readonly cors?: {
     /** Origins whose pages may read and publish; `*` is all, without credentials (default none but the hub's own). */
     readonly origins: readonly string[];
@@ -54,6 +57,7 @@ export function settingsOf(options: HubOptions): HubSettings {
   return {
     ...DEFAULT_TIMES,
     compression: 'gzip',
+    auth: { mode: 'none' },
     ...others,
     basePath,
     clock,

@@ -1,4 +1,5 @@
 import type { ErrorData, GapData, GapReason } from '../protocol/index.js';
+import type { Access } from './auth/access.js';
 import type { Channel } from './channel.js';
 import type { Connection } from './connection.js';
 import type { Feed } from './feed.js';
@@ -49,6 +50,7 @@ export interface DeliveryCounters {
 }
 
 interface SubscriberOptions {
+  readonly access: Access;
   readonly connection: Connection;
   readonly feed: Feed;
   readonly outlet: Outlet;
@@ -58,6 +60,7 @@ interface SubscriberOptions {
 
 /** One live SSE response: a cursor into its feed and an outlet, and no queue between them. */
 export class Subscriber {
+  readonly access: Access;
   readonly connection: Connection;
   readonly feed: Feed;
   readonly #outlet: Outlet;
@@ -75,7 +78,8 @@ export class Subscriber {
   #conflatedAtMs = 0;
 
   /** What `feed` has lost until now is known to the subscriber, or was not asked for. */
-  constructor({ connection, feed, outlet, context, offset }: SubscriberOptions) {
+  constructor({ access, connection, feed, outlet, context, offset }: SubscriberOptions) {
+    this.access = access;
     this.connection = connection;
     this.feed = feed;
     this.#outlet = outlet;

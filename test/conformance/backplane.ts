@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Backplane, Published } from '../../src/hub/backplane/backplane.js';
+import type { Revocation } from '../../src/hub/auth/revocations.js';
 import type { Connection } from '../../src/hub/connection.js';
 import { readFrame } from '../../src/hub/form.js';
 import { DEFAULT_HISTORY, DEFAULT_LIMITS } from '../../src/hub/limits.js';
@@ -257,7 +258,7 @@ function describeLimits(start: Start): void {
   });
 }
 
-const page = { after: '', limit: 10, isAll: false };
+const page = { after: '', limit: 10, isAll: false, visible: ['*'] };
 
 function describeLooking(start: Start): void {
   it('listChannels() and describeChannel() tell of every node', async () => {
@@ -295,7 +296,12 @@ function describeLooking(start: Start): void {
   });
 }
 
-const quietOwner = { end: () => undefined, eventsBehind: () => undefined, report: async () => [] };
+const quietOwner = {
+  end: () => undefined,
+  eventsBehind: () => undefined,
+  revoked: () => Promise.resolve(),
+  report: async () => [],
+};
 
 function describeConnections(start: Start): void {
   it('listConnections() lists those with an identity, on whichever node they are', async () => {
@@ -340,6 +346,33 @@ function describeConnections(start: Start): void {
     await expect(here.describeConnection(foreign, connection.id)).rejects.toEqual(missing);
     await expect(there.endConnection({ application: 'app', user: 'bob' }, connection.id)).rejects.toEqual(missing);
     expect(ended).toHaveLength(1);
+  });
+
+  it('revoke() reaches every node', async () => {
+    await using fixture = await start(defaults);
+    const heard = fixture.nodes.map((): Revocation[] => []);
+    for (const [at, node] of fixture.nodes.entries())
+      node.attach({ ...quietOwner, revoked: async (revocations) => void heard[at]?.push(...revocations) });
+    const [here] = ends(fixture);
+    const revocation = {
+      target: { application: 'app', user: 'ann' },
+      issuedBeforeMs: 5,
+      expiresAtMs: Date.now() + 60_000,
+    };
+    await here.revoke(revocation);
+    await expect.poll(() => heard).toEqual(fixture.nodes.map(() => [revocation]));
+  });
+
+  it('leave() and join() of users are told on the channel of their application, to who is there', async () => {
+    await using fixture = await start(defaults);
+    const [here, there] = ends(fixture);
+    await there.join(connectionOf('app', 'early'));
+    await here.join(connectionTo('tidegate.connections.app'));
+    const connection = connectionOf('app', 'ann');
+    await there.join(connection);
+    there.leave(connection);
+    const told = () => dataOf(here, 'tidegate.connections.app').map((data) => JSON.parse(data) as { id: string });
+    await expect.poll(() => told().map(({ id }) => id)).toEqual([connection.id, connection.id]);
   });
 
   it('join() counts connections of one user over all nodes', async () => {

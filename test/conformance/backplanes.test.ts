@@ -43,7 +43,8 @@ test('Primary lets go of the connections of a worker that is gone', async () => 
   await first?.join(connectionTo('a', 'b'));
   await second?.join(connectionTo('b'));
   await first?.[Symbol.asyncDispose]();
-  const listed = async () => (await second?.listChannels({ after: '', limit: 10, isAll: true }))?.channels;
+  const listed = async () =>
+    (await second?.listChannels({ after: '', limit: 10, isAll: true, visible: ['*'] }))?.channels;
   await expect.poll(listed).toMatchObject([{ name: 'b', subscribers: 1 }]);
 });
 
@@ -73,4 +74,23 @@ test('WorkersBackplane sends a hundred large histories without being cut off', a
   for (const channel of channels) await here?.publish({ channels: [channel], events });
   const joined = await there?.join(connectionTo(...channels));
   expect(joined?.map((channel) => channel.eventCount)).toEqual(channels.map(() => 3));
+});
+
+test('a worker that starts later knows what was revoked before', async () => {
+  await using folder = await createTemporaryFolder();
+  const path = join(folder.path, 'primary.sock');
+  await using primary = new Primary(new MemoryBackplane({ ...settings, nowMs: Date.now }), 20);
+  await primary.listen(path);
+  const connected = { path, workers: 2, history: settings.history, nowMs: Date.now, onLost: () => undefined };
+  await using first = await connectToPrimary(connected);
+  await first.revoke({ target: { application: 'app' }, issuedBeforeMs: 5, expiresAtMs: Date.now() + 60_000 });
+  await using second = await connectToPrimary(connected);
+  const heard: unknown[] = [];
+  second.attach({
+    end: () => undefined,
+    eventsBehind: () => undefined,
+    revoked: async (revocations) => void heard.push(...revocations),
+    report: async () => [],
+  });
+  await expect.poll(() => heard).toMatchObject([{ target: { application: 'app' }, issuedBeforeMs: 5 }]);
 });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 
+import { ANONYMOUS } from '../../src/hub/auth/access.js';
 import { HubCore } from '../../src/hub/hub.js';
 import { HubServer } from '../support/hub-server.js';
 import type { StreamClient } from '../support/stream-client.js';
@@ -87,7 +88,14 @@ test('a subscriber that was told what one channel lost is told of another, lost 
     end: () => undefined,
     destroy: () => undefined,
   };
-  const opening = await core.open({ channels: ['a', 'b'], isEnvelope: false, resume: { last: 'all' }, address: '' });
+  const opening = await core.open({
+    channels: ['a', 'b'],
+    isEnvelope: false,
+    resume: { last: 'all' },
+    address: '',
+    access: ANONYMOUS,
+    userAgent: undefined,
+  });
   core.admit(opening, outlet).write(Buffer.from(': open\n\n'));
   for (const data of ['b8', 'b9']) await core.publishOne('b', { data });
   await expect.poll(() => core.store.channels.get('b')?.eventCount).toBe(3);

@@ -36,7 +36,9 @@ export const demo: Command = async (context) => {
   const logger = createServiceLogger(context, io.stderr, above(line, io.stderr));
   const rate = settings.rate === 'max' ? 'max' : Number(settings.rate);
   await using source = await openDemoSource({ url: settings['source.url'], rate });
-  await using hub = createHub(hubOptionsOf({ ...settings, 'hub.drainMs': DEMO_DRAIN_MS }, logger));
+  await using hub = createHub({
+    ...(await hubOptionsOf({ ...settings, auth: 'none', 'hub.drainMs': DEMO_DRAIN_MS }, logger, io.cwd)),
+  });
   const server = await listenNear(hub, settings['http.host'], settings['http.port']);
   try {
     const archive = resolve(io.cwd, settings['data.dir']);

@@ -22,7 +22,7 @@ export const serve: Command = async (context) => {
 };
 
 async function serveAlone(context: CommandContext, logger: Logger): Promise<void> {
-  await using hub = createHub(hubOptionsOf(context.settings, logger));
+  await using hub = createHub(await hubOptionsOf(context.settings, logger, context.io.cwd));
   const { signal } = context.io;
   const onListening = (url: string): void => logger.info({ url, page: `${url}/` }, 'Hub listening');
   await serveHub(context, hub, { logger, signal, port: context.settings['http.port'], onListening });
@@ -40,8 +40,12 @@ async function superviseWorkers({ settings, io }: CommandContext, logger: Logger
 }
 
 /** The primary outlives the workers' drain: it stops when its supervisor lets go of it, and not by a signal. */
-async function orderEvents({ settings }: CommandContext, logger: Logger, { primaryPath }: Assignment): Promise<void> {
-  await using _primary = await startPrimary(hubOptionsOf(settings, logger), primaryPath);
+async function orderEvents(
+  { settings, io }: CommandContext,
+  logger: Logger,
+  { primaryPath }: Assignment,
+): Promise<void> {
+  await using _primary = await startPrimary(await hubOptionsOf(settings, logger, io.cwd), primaryPath);
   reportReady();
   await untilReleased();
 }
@@ -50,7 +54,7 @@ async function serveAsWorker(context: CommandContext, logger: Logger, assignment
   const { primaryPath, port } = assignment;
   const lost = new AbortController();
   await using hub = await createWorkerHub({
-    ...hubOptionsOf(context.settings, logger),
+    ...(await hubOptionsOf(context.settings, logger, context.io.cwd)),
     primaryPath,
     workers: countWorkers(context.settings.workers),
     onPrimaryLost: () => lost.abort(),
@@ -81,6 +85,7 @@ interface ServeOptions {
 
 async function serveHub({ settings, io }: CommandContext, hub: Hub, options: ServeOptions): Promise<void> {
   const { logger, signal, port, onListening, isCut = () => false } = options;
+  await hub.ready();
   const tls = await readTls(settings, io.cwd);
   const host = settings['http.host'];
   const server = await listen(hub, { host, port, ...(tls === undefined ? {} : { tls }) }).catch((error: unknown) => {

@@ -1,3 +1,4 @@
+import { authOfHub, secretOfToken } from './auth-contradictions.js';
 import { CliError } from '../errors.js';
 import { describeOrigin } from './origin.js';
 import type { Origin } from './origin.js';
@@ -9,13 +10,15 @@ type Origins = ReadonlyMap<Key, Origin>;
 type Check = (settings: Settings, origins: Origins) => CliError | undefined;
 
 const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
-  serve: [exposure, halfTls, sizes],
-  demo: [exposure],
+  serve: [exposure, authOfHub, halfTls, sizes],
+  // The demo asks nobody, whatever a file says of auth.
+  demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
   ingest: [ends],
   publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse'])],
   subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since'])],
   replay: [endlessEnd],
   record: [],
+  token: [secretOfToken],
   completion: [],
 };
 

@@ -1,3 +1,4 @@
+import { PATTERN } from './auth-settings.js';
 import { boolean, choice, integer, list, number, string } from './setting.js';
 import type { About, VerbName } from './setting.js';
 
@@ -62,6 +63,33 @@ export const FLAGS = {
       expected: 'a number over 0, or max',
     },
   }),
+  lifetimeMs: integer({
+    ...flag('token', { doc: 'How long the token is valid.', default: 3_600_000 }),
+    unit: 'ms',
+    min: 1000,
+    max: 10 * 366 * 86_400_000,
+    aliases: [{ flag: '--expires' }],
+  }),
+  subscribe: list<string>({
+    ...flag('token', {
+      doc: 'A channel that it may subscribe to, with * for any characters; may be repeated.',
+      default: [],
+    }),
+    ...PATTERN,
+  }),
+  publish: list<string>({
+    ...flag('token', {
+      doc: 'A channel that it may publish to, with * for any characters; may be repeated.',
+      default: [],
+    }),
+    ...PATTERN,
+  }),
+  connections: choice(
+    ['none', 'read', 'manage'],
+    flag('token', { doc: "What it may do with its application's connections.", default: 'none' }),
+  ),
+  users: boolean(flag('token', { doc: "Whether it may publish to its application's users.", default: false })),
+  jti: string(flag('token', { doc: 'A name for the token, by which it can be revoked.', default: undefined })),
   loop: boolean(flag('replay', { doc: 'Begin again after the last event.', default: false })),
   end: choice(
     ['stay', 'close', '204'],

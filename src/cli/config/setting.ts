@@ -2,7 +2,17 @@ import { z } from 'zod';
 import { parseDuration } from '../../base/index.js';
 import { parseSize } from './size.js';
 
-export const VERBS = ['serve', 'ingest', 'publish', 'subscribe', 'record', 'replay', 'demo', 'completion'] as const;
+export const VERBS = [
+  'serve',
+  'ingest',
+  'publish',
+  'subscribe',
+  'record',
+  'replay',
+  'demo',
+  'token',
+  'completion',
+] as const;
 export type VerbName = (typeof VERBS)[number];
 
 /** Where a value may come from: `all` is flag, variable and file. */

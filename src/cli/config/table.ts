@@ -1,4 +1,5 @@
 import { LOG_FORMATS, LOG_LEVELS } from '../../runtime/index.js';
+import { AUTH } from './auth-settings.js';
 import { FLAGS } from './flags.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
 import type { FlagAlias, Setting, VerbName } from './setting.js';
@@ -22,7 +23,7 @@ const TABLE = {
 
   config: string({
     doc: 'The configuration file; ./tidegate.yaml is read when it is there.',
-    verbs: EVERY,
+    verbs: [...EVERY, 'token'],
     default: undefined,
     reach: 'flag-and-variable',
     placeholder: 'file',
@@ -71,9 +72,9 @@ const TABLE = {
     verbs: HUB,
     default: 'gzip',
   }),
-  auth: choice(['none'], {
-    doc: 'How callers prove who they are.',
-    verbs: HUB,
+  auth: choice(['none', 'jwt', 'apiKey'], {
+    doc: 'How callers prove who they are: not at all, by a token (or an API key, for servers), or by an API key only.',
+    verbs: SERVE,
     default: 'none',
   }),
   insecure: boolean({
@@ -81,6 +82,8 @@ const TABLE = {
     verbs: HUB,
     default: false,
   }),
+
+  ...AUTH,
 
   workers: string({
     doc: 'Processes that hold connections; one more then orders the events. auto: as many as there are cores.',

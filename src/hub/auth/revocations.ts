@@ -66,6 +66,11 @@ export class Revocations {
     return revocation;
   }
 
+  /** Everything that is revoked now. */
+  all(): readonly Revocation[] {
+    return [...this.#byTarget.values()];
+  }
+
   /** Whether the token behind `access` was revoked. */
   isRevoked(access: Access): boolean {
     if (access.kind !== 'user' || this.#byTarget.size === 0) return false;

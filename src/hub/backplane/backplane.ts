@@ -1,4 +1,5 @@
 import type { Cursor } from '../../protocol/index.js';
+import type { Revocation } from '../auth/revocations.js';
 import type { Channel } from '../channel.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../connection.js';
 import type { PublishEvent } from '../event.js';
@@ -40,6 +41,8 @@ export interface ConnectionOwner {
   end(id: string): void;
   /** Events that the connection has yet to be sent; undefined where it has gone. */
   eventsBehind(id: string): number | undefined;
+  /** Tokens are not good any more: none is let in with them, and their streams end. */
+  revoked(revocations: readonly Revocation[]): Promise<void>;
   /** What this process has counted. */
   report(): Promise<MetricsReport>;
 }
@@ -72,6 +75,8 @@ export interface Backplane extends AsyncDisposable {
   join(connection: Connection): Promise<readonly Channel[]>;
   /** Every connection that joined leaves, once. */
   leave(connection: Connection): void;
+  /** Takes tokens back, in every process; resolves when this one has. @throws HubError `too-many-revocations`. */
+  revoke(revocation: Revocation): Promise<void>;
   listChannels(request: ListRequest): Promise<ChannelPage>;
   /** @throws HubError `unknown-channel`. */
   describeChannel(name: string): Promise<ChannelSummary>;

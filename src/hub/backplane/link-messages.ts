@@ -1,6 +1,7 @@
 import { HubError } from '../errors.js';
 import type { ErrorPlace, HubErrorCode } from '../errors.js';
 import type { HistoryRequest, ListRequest } from '../listing.js';
+import type { Revocation } from '../auth/revocations.js';
 import type { Connection, ConnectionQuery, Identity } from '../connection.js';
 import type { Publication } from './backplane.js';
 
@@ -14,6 +15,7 @@ export type Request =
   | { readonly call: 'list'; readonly request: ListRequest }
   | { readonly call: 'describe'; readonly channel: string }
   | { readonly call: 'history'; readonly channel: string; readonly request: HistoryRequest }
+  | { readonly call: 'revoke'; readonly revocation: Revocation }
   | { readonly call: 'metrics' };
 
 /** From a worker to the primary. */
@@ -34,6 +36,7 @@ export type PrimaryMessage =
       readonly endedAtMs?: number;
       readonly recentOffsets?: readonly number[];
     }
+  | { readonly kind: 'revoked'; readonly revocations: readonly Revocation[] }
   | { readonly kind: 'answer'; readonly id: number; readonly result: unknown; readonly headOffset: number }
   | { readonly kind: 'refusal'; readonly id: number; readonly error: LinkError }
   | { readonly kind: 'question'; readonly id: number; readonly question: Question };

@@ -1,3 +1,4 @@
+import type { Revocation } from '../auth/revocations.js';
 import type { Channel } from '../channel.js';
 import { NO_RULES } from '../channel-rules.js';
 import type { ChannelRules } from '../channel-rules.js';
@@ -79,6 +80,7 @@ export class MemoryBackplane implements Backplane {
         channel.subscriberCount += 1;
         channels.push(channel);
       }
+      this.#announce('join', connection);
       return channels;
     } catch (error) {
       this.#connections.delete(connection);
@@ -89,10 +91,15 @@ export class MemoryBackplane implements Backplane {
 
   leave(connection: Connection): void {
     this.#connections.delete(connection);
+    this.#announce('leave', connection);
     for (const name of connection.channels) {
       const channel = this.store.channels.get(name);
       if (channel !== undefined) this.#release(channel);
     }
+  }
+
+  async revoke(revocation: Revocation): Promise<void> {
+    await this.#owner?.revoked([revocation]);
   }
 
   async listChannels(request: ListRequest): Promise<ChannelPage> {
@@ -150,6 +157,17 @@ export class MemoryBackplane implements Backplane {
     return Promise.resolve();
   }
 
+  /** Tells who watches the application's connections; nobody there, nothing said. */
+  #announce(event: 'join' | 'leave', { id, openedAtMs, identity }: Connection): void {
+    if (identity === undefined) return;
+    const { application, user } = identity;
+    const channel = this.store.channels.get(connectionsChannel(application));
+    if (channel === undefined || channel.subscriberCount === 0 || channel.isEnded) return;
+    const data = JSON.stringify({ id, application, user, created_at: Math.floor(openedAtMs / 1000) });
+    this.#publishOne(channel, { event, data });
+    this.store.changed(channel);
+  }
+
   #release(channel: Channel): void {
     channel.subscriberCount -= 1;
     this.store.release(channel);
@@ -200,6 +218,11 @@ export class MemoryBackplane implements Backplane {
       isDuplicate: true,
     };
   }
+}
+
+/** Where joins and leaves of an application's users are published (PROTOCOL.md, 11.10). */
+function connectionsChannel(application: string): string {
+  return `tidegate.connections.${application}`;
 }
 
 function encoded(event: PublishEvent, cursor: string): EncodedFrame {

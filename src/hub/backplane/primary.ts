@@ -1,6 +1,9 @@
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 
+import { systemClock } from '../../base/index.js';
+import { Revocations } from '../auth/revocations.js';
+import type { Revocation } from '../auth/revocations.js';
 import type { Channel } from '../channel.js';
 import { createPrimaryMetrics } from '../metrics.js';
 import type { Connection, Identity } from '../connection.js';
@@ -17,6 +20,7 @@ const REPLY_MS = 1000;
 export class Primary implements AsyncDisposable {
   readonly #backplane: MemoryBackplane;
   readonly #workers = new Set<Worker>();
+  readonly #revocations: Revocations;
   readonly #server = createServer((socket) => this.#connected(socket));
   readonly #upkeep: NodeJS.Timeout;
   readonly #metrics: () => Promise<MetricsReport>;
@@ -24,7 +28,8 @@ export class Primary implements AsyncDisposable {
   /** `upkeepMs`: how often what is over is ended and forgotten, a share at a time. */
   constructor(backplane: MemoryBackplane, upkeepMs: number) {
     this.#backplane = backplane;
-    this.#upkeep = setInterval(() => backplane.keepUp(), upkeepMs).unref();
+    this.#revocations = new Revocations({ clock: { ...systemClock, now: () => backplane.store.nowMs() } });
+    this.#upkeep = setInterval(() => this.#keepUp(), upkeepMs).unref();
     this.#metrics = createPrimaryMetrics(backplane.store);
     backplane.onPlaced = (channel, frame, placement) => {
       let bytes: Buffer | undefined;
@@ -51,18 +56,31 @@ export class Primary implements AsyncDisposable {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
+  #keepUp(): void {
+    this.#backplane.keepUp();
+    this.#revocations.forgetExpired();
+  }
+
   #connected(socket: Socket): void {
     const worker: Worker = new Worker(socket, this.#backplane, {
       onClosed: () => this.#workers.delete(worker),
       gatherMetrics: () => this.#gatherMetrics(worker),
       askOwner: (id, question) => this.#askOwner(id, question),
+      revoke: (revocation) => this.#revoke(revocation),
     });
     this.#workers.add(worker);
+    worker.tellRevoked(this.#revocations.all());
   }
 
   async #gatherMetrics(asking: Worker): Promise<readonly MetricsReport[]> {
     const others = [...this.#workers].filter((worker) => worker !== asking);
     return Promise.all([this.#metrics(), ...others.map((worker) => worker.report())]);
+  }
+
+  /** Kept for workers that are started later. */
+  #revoke({ target, issuedBeforeMs, expiresAtMs }: Revocation): void {
+    const revocation = this.#revocations.revoke(target, { issuedBeforeMs, expiresAtMs });
+    for (const worker of this.#workers) worker.tellRevoked([revocation]);
   }
 
   async #askOwner(connectionId: string, question: Question): Promise<unknown> {
@@ -73,6 +91,7 @@ export class Primary implements AsyncDisposable {
 interface WorkerOptions {
   readonly onClosed: () => void;
   readonly gatherMetrics: () => Promise<readonly MetricsReport[]>;
+  readonly revoke: (revocation: Revocation) => void;
   /** Asks the worker that holds a connection. */
   readonly askOwner: (connectionId: string, question: Question) => Promise<unknown>;
 }
@@ -102,6 +121,10 @@ class Worker {
 
   follows(channel: string): boolean {
     return this.#followers.has(channel);
+  }
+
+  tellRevoked(revocations: readonly Revocation[]): void {
+    if (revocations.length > 0) this.#send({ kind: 'revoked', revocations });
   }
 
   holds(connectionId: string): boolean {
@@ -173,6 +196,8 @@ class Worker {
         return this.#backplane.describeChannel(request.channel);
       case 'history':
         return this.#backplane.readHistory(request.channel, request.request);
+      case 'revoke':
+        return this.#revoke(request.revocation);
       case 'metrics':
         return this.#options.gatherMetrics();
     }
@@ -200,6 +225,10 @@ class Worker {
   async #endConnection(identity: Identity, id: string): Promise<void> {
     this.#backplane.findConnection(identity, id);
     await this.#options.askOwner(id, { ask: 'end', connectionId: id });
+  }
+
+  async #revoke(revocation: Revocation): Promise<void> {
+    this.#options.revoke(revocation);
   }
 
   #sendChannel(channel: Channel): void {

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 
+import type { Revocation } from '../auth/revocations.js';
 import type { Channel } from '../channel.js';
 import { NO_RULES } from '../channel-rules.js';
 import type { ChannelRules } from '../channel-rules.js';
@@ -69,6 +70,7 @@ export class WorkersBackplane implements Backplane {
   readonly #changed = new Set<Channel>();
   #store: ChannelStore | undefined;
   #owner: ConnectionOwner | undefined;
+  readonly #revocations: Revocation[] = [];
   #lastId = 0;
   #isClosed = false;
   #greet: (() => void) | undefined;
@@ -127,6 +129,10 @@ export class WorkersBackplane implements Backplane {
     this.#send({ kind: 'leave', connectionId: connection.id });
   }
 
+  revoke(revocation: Revocation): Promise<void> {
+    return this.#ask({ call: 'revoke', revocation });
+  }
+
   listChannels(request: ListRequest): Promise<ChannelPage> {
     return this.#ask({ call: 'list', request });
   }
@@ -141,6 +147,7 @@ export class WorkersBackplane implements Backplane {
 
   attach(owner: ConnectionOwner): void {
     this.#owner = owner;
+    void this.#tellRevoked();
   }
 
   listConnections(query: ConnectionQuery): Promise<ConnectionPage> {
@@ -220,6 +227,9 @@ export class WorkersBackplane implements Backplane {
         return this.#settle(message.id)?.resolve(message.result);
       case 'refusal':
         return this.#settle(message.id)?.reject(fromLinkError(message.error));
+      case 'revoked':
+        this.#revocations.push(...message.revocations);
+        return void this.#tellRevoked();
       case 'question':
         return void this.#reply(message.id, message.question);
     }
@@ -249,6 +259,11 @@ export class WorkersBackplane implements Backplane {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
     return pending;
+  }
+
+  /** Before there is an owner they wait; nobody is let in until then. */
+  async #tellRevoked(): Promise<void> {
+    if (this.#owner !== undefined) await this.#owner.revoked(this.#revocations.splice(0));
   }
 
   async #reply(id: number, question: Question): Promise<void> {

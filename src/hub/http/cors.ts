@@ -5,7 +5,8 @@ import { HubError } from '../errors.js';
 
 const PREFLIGHT_HEADERS = {
   'Access-Control-Allow-Methods': 'GET, POST, DELETE',
-  'Access-Control-Allow-Headers': 'Authorization, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control',
+  'Access-Control-Allow-Headers':
+    'Authorization, X-API-Key, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control',
   'Access-Control-Max-Age': '7200',
 };
 const EXPOSED = 'X-Connection-Id, Retry-After';

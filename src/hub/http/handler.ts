@@ -2,9 +2,12 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
+import { ANONYMOUS } from '../auth/access.js';
+import type { AuthRequest } from '../auth/credential.js';
 import { HubError } from '../errors.js';
 import type { HubCore } from '../hub.js';
 import type { BareHead } from './bare-request.js';
+import { rememberCaller } from './caller.js';
 import { answerPreflight, originHeaders, refuseForeignOrigin } from './cors.js';
 import type { Exchange } from './exchange.js';
 import { createManagement } from './management.js';
@@ -22,6 +25,13 @@ import { WebPage } from './web-page.js';
 /** Where the build puts the page, seen from this module's own place in it. */
 const PAGE_FOLDER = fileURLToPath(new URL('../../ui', import.meta.url));
 
+/** Rooms whose routes ask who is there; streams ask for themselves, as they refuse in a way of their own. */
+const NEEDS_CALLER = new Set(['publish', 'channels', 'connections', 'tokens']);
+
+function callOf({ request, target }: Exchange): AuthRequest {
+  return { method: request.method ?? 'GET', headers: request.headers, query: target.query };
+}
+
 /** Answers a plain request on a bare socket; false, and nothing done, where it asks for no stream. */
 export type BareListener = (head: BareHead, socket: Socket) => boolean;
 
@@ -29,7 +39,8 @@ export type BareListener = (head: BareHead, socket: Socket) => boolean;
 export function createBareListener(hub: HubCore): BareListener {
   return ({ url, headers }, socket) => {
     const target = readTarget(url, hub.settings.basePath);
-    if (target?.segments[0] !== 'subscribe') return false;
+    const room = target?.segments[0];
+    if (target === undefined || (room !== 'subscribe' && room !== 'sse')) return false;
     const reply = new SocketReply(socket);
     for (const [name, value] of Object.entries(originHeaders(headers.origin, hub.settings.origins)))
       reply.setHeader(name, value);
@@ -47,16 +58,18 @@ export function createHandler(hub: HubCore): RequestListener {
     const { request, response, target } = exchange;
     if (request.method === 'OPTIONS') return answerPreflight(response);
     const [room] = target.segments;
-    if (room === 'subscribe') {
+    if (room === 'subscribe' || room === 'sse') {
       allowMethod(request, response, 'GET');
       const { headers } = request;
       const reply = new ResponseReply(response);
       return handleSubscribe({ hub, target, headers, address: remoteAddress(request), reply });
     }
+    const access = NEEDS_CALLER.has(room ?? '') ? await hub.authenticate(callOf(exchange)) : ANONYMOUS;
+    rememberCaller(request, access);
     if (request.method !== 'GET' && request.method !== 'HEAD') refuseForeignOrigin(request, hub.settings.origins);
     if (room === 'publish') {
       allowMethod(request, response, 'POST');
-      return handlePublish(exchange);
+      return handlePublish(exchange, access);
     }
     if (request.method === 'GET' && page.answer(target.path, request, response)) return;
     // The framework reads URL and Host itself, knows nothing of a base path and takes no odd host; no route minds which.

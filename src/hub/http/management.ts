@@ -1,13 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { getRequestListener } from '@hono/node-server';
+import type { HttpBindings } from '@hono/node-server';
+import { bodyLimit } from 'hono/body-limit';
+import { HTTPException } from 'hono/http-exception';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 
 import { quote } from '../../protocol/index.js';
+import { requireChannels } from '../auth/access.js';
+import type { ChannelAction } from '../auth/grants.js';
+import { isUserChannel } from '../auth/user-channel.js';
 import { HubError } from '../errors.js';
 import type { HubCore } from '../hub.js';
 import { createMetrics, mergeMetrics, reportOf } from '../metrics.js';
+import { callerOf } from './caller.js';
+import { addConnections } from './connections.js';
 import { describeStreams } from './openapi.js';
+import { addTokens } from './tokens.js';
 import { asRefusal, PROBLEM_TYPE, problemHeaders, problemOf } from './problem.js';
 
 const VERSION = '1';
@@ -108,25 +117,34 @@ const ROUTES = {
   }),
 } as const;
 
+type App = OpenAPIHono<{ Bindings: HttpBindings }>;
+
+/** Bytes of a body that the framework reads. */
+const MANAGEMENT_BODY_BYTES_MAX = 16 * 1024;
+const TOO_LARGE = new HubError('body-too-large', `Cannot read more than ${MANAGEMENT_BODY_BYTES_MAX} bytes here`);
+
 /** Operations and the list of channels. Subscribe and publish do not go through here: they must be fast. */
 export function createManagement(hub: HubCore): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const app = new OpenAPIHono({
+  const app: App = new OpenAPIHono<{ Bindings: HttpBindings }>({
     defaultHook(result) {
       if (result.success) return;
       const issue = result.error.issues[0];
       throw new HubError('invalid-query', `Cannot read ${issue?.path.join('.') ?? 'query'}: ${issue?.message ?? ''}`);
     },
   });
-  app.onError((error) => refuse(hub, error));
+  app.onError((error) => refuse(hub, ownRefusal(error)));
   app.notFound((context) => refuse(hub, new HubError('not-found', `Cannot find ${quote(context.req.path)}`)));
   addOperations(app, hub);
+  app.use('/tokens/*', bodyLimit({ maxSize: MANAGEMENT_BODY_BYTES_MAX, onError: () => refuse(hub, TOO_LARGE) }));
   addChannels(app, hub);
+  addConnections(app, hub);
+  addTokens(app, hub);
   describeStreams(app.openAPIRegistry);
   app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Tidegate hub', version: VERSION } });
   return getRequestListener(app.fetch, { overrideGlobalObjects: false });
 }
 
-function addOperations(app: OpenAPIHono, hub: HubCore): void {
+function addOperations(app: App, hub: HubCore): void {
   const registry = createMetrics(hub);
   app.openapi(ROUTES.health, (context) => context.json({ status: 'ok' as const }, 200));
   app.openapi(ROUTES.ready, (context) => {
@@ -141,19 +159,26 @@ function addOperations(app: OpenAPIHono, hub: HubCore): void {
   });
 }
 
-function addChannels(app: OpenAPIHono, hub: HubCore): void {
+function addChannels(app: App, hub: HubCore): void {
   const { backplane } = hub;
   app.openapi(ROUTES.list, async (context) => {
     const { after, limit, all } = context.req.valid('query');
-    const { channels, next } = await backplane.listChannels({ after, limit, isAll: all === 'true' });
+    const { channels, next } = await backplane.listChannels({
+      after,
+      limit,
+      isAll: all === 'true',
+      visible: callerOf(context.env.incoming).grants.subscribe,
+    });
     return context.json({ channels: [...channels], next }, 200);
   });
   app.openapi(ROUTES.show, async (context) => {
     const { channel } = context.req.valid('param');
+    requireChannel(context.env.incoming, 'subscribe', channel);
     return context.json(await backplane.describeChannel(channel), 200);
   });
   app.openapi(ROUTES.end, async (context) => {
     const { channel } = context.req.valid('param');
+    requireChannel(context.env.incoming, 'publish', channel);
     await backplane.describeChannel(channel);
     await backplane.end(channel);
     return context.body(null, 204);
@@ -161,9 +186,21 @@ function addChannels(app: OpenAPIHono, hub: HubCore): void {
   app.openapi(ROUTES.history, async (context) => {
     const { channel } = context.req.valid('param');
     const { since, last, limit } = context.req.valid('query');
+    requireChannel(context.env.incoming, 'subscribe', channel);
     const page = await backplane.readHistory(channel, { since, last, limit });
     return context.json({ ...page, events: [...page.events], gaps: [...page.gaps] }, 200);
   });
+}
+
+/** @throws HubError where the caller may not do it, or no request may name the channel. */
+function requireChannel(request: object, action: ChannelAction, channel: string): void {
+  if (isUserChannel(channel)) throw new HubError('unknown-channel', `Cannot find channel ${quote(channel)}`);
+  requireChannels(callerOf(request), action, [channel]);
+}
+
+/** The framework's own refusals are of bodies that are no JSON. */
+function ownRefusal(error: Error): Error {
+  return error instanceof HTTPException ? new HubError('invalid-json', 'Cannot read the body as JSON') : error;
 }
 
 function refuse(hub: HubCore, error: Error): Response {

@@ -28,23 +28,25 @@ const answer = z.object({
   duplicates: z.number(),
 });
 
+const STREAM = { description: 'The stream', content: { 'text/event-stream': { schema: z.string() } } };
+const OVER = { description: 'All channels have ended and nothing is left' };
+
 /** Adds the routes that do not go through the framework to its description. */
 export function describeStreams(registry: Registry): void {
-  const stream = { description: 'The stream', content: { 'text/event-stream': { schema: z.string() } } };
-  const over = { description: 'All channels have ended and nothing is left' };
+  describeUserStreams(registry);
   registry.registerPath({
     method: 'get',
     path: '/subscribe/{channel}',
     summary: 'Subscribe to one channel',
     request: { params: channelInPath, query: z.object(resume) },
-    responses: { 200: stream, 204: over, 400: refused, 503: refused },
+    responses: { 200: STREAM, 204: OVER, 400: refused, 503: refused },
   });
   registry.registerPath({
     method: 'get',
     path: '/subscribe',
     summary: 'Subscribe to several channels on one connection',
     request: { query: z.object({ ...resume, channel: z.array(z.string()) }) },
-    responses: { 200: stream, 204: over, 400: refused, 503: refused },
+    responses: { 200: STREAM, 204: OVER, 400: refused, 503: refused },
   });
   registry.registerPath({
     method: 'post',
@@ -89,5 +91,23 @@ export function describeStreams(registry: Registry): void {
       400: refused,
       409: refused,
     },
+  });
+}
+
+/** What needs a token: without one nobody has a stream of their own. */
+function describeUserStreams(registry: Registry): void {
+  registry.registerPath({
+    method: 'get',
+    path: '/sse',
+    summary: "The caller's own stream: application and user are those of the token",
+    request: { query: z.object(resume) },
+    responses: { 200: STREAM, 204: OVER, 400: refused, 401: refused, 503: refused },
+  });
+  registry.registerPath({
+    method: 'post',
+    path: '/publish/users/{application}/{user}',
+    summary: "Publish to a user's every connection, as to a channel",
+    request: { params: z.object({ application: z.string(), user: z.string() }) },
+    responses: { 200: { description: 'As of a channel' }, 401: refused, 403: refused },
   });
 }

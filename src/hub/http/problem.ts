@@ -40,7 +40,9 @@ export function problemOf(error: HubError): Problem {
 /** Headers that say more than the status does. */
 export function problemHeaders(error: HubError): Readonly<Record<string, string>> {
   const retryAfter = error.traits.isRetryable ? { 'Retry-After': String(RETRY_AFTER_S) } : {};
-  return { 'Content-Type': PROBLEM_TYPE, 'Cache-Control': 'no-store', ...retryAfter };
+  // RFC 9110, 15.5.2: what would help must be named.
+  const challenge = error.traits.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {};
+  return { 'Content-Type': PROBLEM_TYPE, 'Cache-Control': 'no-store', ...retryAfter, ...challenge };
 }
 
 export function problemAnswer(error: HubError): WholeAnswer {

@@ -5,13 +5,16 @@ import type { ParsedEvent } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
 import { asHubError, checkEvent } from '../event.js';
 import type { PublishEvent } from '../event.js';
+import { requireChannels, requirePublishToUsers } from '../auth/access.js';
+import type { Access } from '../auth/access.js';
+import { userChannel } from '../auth/user-channel.js';
 import type { HubCore } from '../hub.js';
 import type { Published } from '../backplane/backplane.js';
 import { readJsonEvent, readJsonEventForChannels, readNdjsonEvents } from './publish-body.js';
 import { remoteAddress } from './remote-address.js';
 import { readBody, readChunks } from './request-body.js';
 import type { Exchange } from './exchange.js';
-import { channelSegment, checkChannels, readChannel, readFlag, readUtf8 } from './target.js';
+import { channelSegment, checkChannels, readChannel, readFlag, readSegment, readUtf8 } from './target.js';
 
 /** The answer to a publish on one channel: the last event's id, and how many there were. */
 interface PublishAnswer {
@@ -26,30 +29,54 @@ interface PublishAnswer {
 type BodyForm = 'json' | 'ndjson' | 'stream' | 'raw';
 
 /** `POST /publish/{channel}` and `POST /publish` (PROTOCOL.md, 6). @throws HubError where it is refused. */
-export async function handlePublish({ hub, request, response, target }: Exchange): Promise<void> {
-  const segment = channelSegment(target.segments);
+export async function handlePublish({ hub, request, response, target }: Exchange, access: Access): Promise<void> {
+  const channel = channelFor(access, target.segments);
+  const publisher = access.rateKey ?? remoteAddress(request);
   const form = bodyForm(request, target.query);
   const answer =
-    segment === undefined
-      ? await publishToMany(hub, request, form)
-      : await publishToOne(hub, request, { channel: readChannel(segment), form, query: target.query });
+    channel === undefined
+      ? await publishToMany(hub, request, { access, publisher, form })
+      : await publishToOne(hub, request, { channel, publisher, form, query: target.query });
   const body = JSON.stringify(answer);
   response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }).end(body);
 }
 
+/** The channel that the path names, where `access` may publish; undefined where the body names them. */
+function channelFor(access: Access, segments: readonly string[]): string | undefined {
+  const [, room, application, user, ...more] = segments;
+  if (room === 'users' && application !== undefined && user !== undefined && more.length === 0) {
+    const [who, whom] = [readSegment(application), readSegment(user)];
+    requirePublishToUsers(access, who);
+    return userChannel(who, whom);
+  }
+  const segment = channelSegment(segments);
+  if (segment === undefined) return undefined;
+  const channel = readChannel(segment);
+  requireChannels(access, 'publish', [channel]);
+  return channel;
+}
+
 interface OneTarget {
+  /** Whose rate it counts against. */
+  readonly publisher: string;
   readonly channel: string;
   readonly form: BodyForm;
   readonly query: URLSearchParams;
 }
 
+interface ManyTarget {
+  readonly access: Access;
+  readonly publisher: string;
+  readonly form: BodyForm;
+}
+
 async function publishToOne(hub: HubCore, request: IncomingMessage, target: OneTarget): Promise<PublishAnswer> {
-  const { channel, form, query } = target;
+  const { channel, publisher, form, query } = target;
   const isLast = readFlag(query, 'end');
   if (form !== 'raw') refuseFieldsInQuery(query);
   const answer =
     form === 'stream'
-      ? await publishStream(hub, request, channel)
+      ? await publishStream(hub, request, { channel, publisher })
       : answerOf(channel, await publishEvents(hub, request, target));
   if (isLast) await hub.backplane.end(channel);
   return answer;
@@ -58,7 +85,7 @@ async function publishToOne(hub: HubCore, request: IncomingMessage, target: OneT
 async function publishToMany(
   hub: HubCore,
   request: IncomingMessage,
-  form: BodyForm,
+  { access, publisher, form }: ManyTarget,
 ): Promise<{ readonly events: readonly PublishAnswer[] }> {
   if (form !== 'json') {
     throw new HubError(
@@ -73,13 +100,14 @@ async function publishToMany(
   const events = [withIdempotencyKey(request, event)];
   for (const one of events) checkEvent(one, eventBytes);
   const names = checkChannels(channels ?? [], channelsPerConnection);
-  const published = await hub.publish({ channels: names, events, publisher: remoteAddress(request) });
+  requireChannels(access, 'publish', names);
+  const published = await hub.publish({ channels: names, events, publisher });
   return { events: published.map((one) => answerOf(one.channel, [one])) };
 }
 
 async function publishEvents(hub: HubCore, request: IncomingMessage, target: OneTarget): Promise<readonly Published[]> {
   const events = await readEvents(hub, request, target);
-  return hub.publish({ channels: [target.channel], events, publisher: remoteAddress(request) });
+  return hub.publish({ channels: [target.channel], events, publisher: target.publisher });
 }
 
 async function readEvents(
@@ -96,9 +124,12 @@ async function readEvents(
 }
 
 /** Publishes events as they arrive: those of one read are out before the next. */
-async function publishStream(hub: HubCore, request: IncomingMessage, channel: string): Promise<PublishAnswer> {
+async function publishStream(
+  hub: HubCore,
+  request: IncomingMessage,
+  { channel, publisher }: Pick<OneTarget, 'channel' | 'publisher'>,
+): Promise<PublishAnswer> {
   const { eventBytes } = hub.settings.limits;
-  const publisher = remoteAddress(request);
   const arrived: ParsedEvent[] = [];
   let count = 0;
   let last: Published | undefined;

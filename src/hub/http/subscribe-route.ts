@@ -1,6 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 import { quote } from '../../protocol/index.js';
+import { requireChannels, requireUser } from '../auth/access.js';
+import type { Access } from '../auth/access.js';
+import { userChannel } from '../auth/user-channel.js';
 import { HubError } from '../errors.js';
 import { encodeGaps, encodeOpen } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
@@ -30,16 +33,19 @@ const STREAM_HEADERS = {
   'X-Accel-Buffering': 'no',
 };
 
-/** `GET /subscribe/{channel}` and `GET /subscribe?channel=…&channel=…` (PROTOCOL.md, 4). */
+/** `GET /subscribe/{channel}`, `GET /subscribe?channel=…&channel=…` (PROTOCOL.md, 4), and `GET /sse` (11.7). */
 export async function handleSubscribe(exchange: StreamExchange): Promise<void> {
   const { hub, headers, target, address, reply } = exchange;
   try {
     await reply.itsTurn();
     // Gone already: nothing would ever tell the hub to let go of it.
     if (reply.isGone) return;
+    const access = await hub.authenticate({ method: 'GET', headers, query: target.query });
     const opening = await hub.open({
+      access,
       address,
-      channels: channelsOf(target, hub.settings.limits.channelsPerConnection),
+      userAgent: headers['user-agent'],
+      channels: channelsFor(access, target, hub.settings.limits.channelsPerConnection),
       isEnvelope: isEnvelopeAsked(target.query),
       resume: resumeOf(headers, target.query),
     });
@@ -81,6 +87,19 @@ function negotiateGzip(hub: HubCore, headers: IncomingHttpHeaders, reply: Reply)
   if (!isGzipAccepted(headers['accept-encoding']?.toString())) return false;
   reply.setHeader('Content-Encoding', 'gzip');
   return true;
+}
+
+/** @throws HubError where `access` may not have them. */
+function channelsFor(access: Access, target: Target, countMax: number): readonly string[] {
+  const [room, ...more] = target.segments;
+  if (room === 'sse') {
+    if (more.length > 0) throw new HubError('not-found', 'Cannot find anything below the own stream');
+    const { application, user } = requireUser(access);
+    return [userChannel(application, user)];
+  }
+  const channels = channelsOf(target, countMax);
+  requireChannels(access, 'subscribe', channels);
+  return channels;
 }
 
 function channelsOf({ segments, query }: Target, countMax: number): readonly string[] {

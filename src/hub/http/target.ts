@@ -53,6 +53,15 @@ export function readChannel(segment: string): string {
   }
 }
 
+/** What a path segment says, percent-decoded once. @throws HubError `invalid-query`. */
+export function readSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new HubError('invalid-query', `Cannot read ${quote(segment)} in the path: bad percent-encoding`);
+  }
+}
+
 /** The channels that a list names: each valid, none twice. @throws HubError. */
 export function checkChannels(names: readonly string[], countMax: number): readonly string[] {
   if (names.length === 0) throw new HubError('missing-channel', 'Cannot go on: no channel is named');

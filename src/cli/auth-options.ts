@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { ApiKey, AuthOptions } from '../hub/index.js';
+import { parseApiKey } from '../hub/index.js';
+import { quote } from '../protocol/index.js';
+import type { Settings } from './config/index.js';
+import { CliError } from './errors.js';
+
+type FileKey = 'auth.jwt.secretFile' | 'auth.jwt.keyFile' | 'auth.apiKeysFile';
+
+/** The secret of tokens, from its setting or its file; undefined where neither is set. @throws CliError `unreadable-file`, `bad-value`. */
+export async function readSecret(settings: Settings, cwd: string): Promise<string | undefined> {
+  if (settings['auth.jwt.secret'] !== undefined) return settings['auth.jwt.secret'];
+  const text = await readSettingFile(settings, 'auth.jwt.secretFile', cwd);
+  const secret = text?.replace(/\r?\n$/, '');
+  if (secret === '') throw new CliError('bad-value', 'Cannot use auth.jwt.secretFile: the file is empty');
+  return secret;
+}
+
+/**
+ * How the hub asks who its callers are, with what stands in the files that the settings name.
+ * @throws CliError `unreadable-file`, `bad-value`; no message shows what a file or a secret holds.
+ */
+export async function authOptionsOf(settings: Settings, cwd: string): Promise<AuthOptions> {
+  const mode = settings.auth;
+  if (mode === 'none') return { mode };
+  const apiKeys = await readApiKeys(settings, cwd);
+  if (mode === 'apiKey') return { mode, apiKeys };
+  return {
+    mode: 'jwt',
+    apiKeys,
+    token: {
+      keys: await readTokenKeys(settings, cwd),
+      audience: settings['auth.jwt.audience'],
+      issuers: settings['auth.jwt.issuers'],
+      toleranceMs: settings['auth.jwt.toleranceMs'],
+      withoutClaim: {
+        subscribe: settings['auth.jwt.subscribe'],
+        publish: settings['auth.jwt.publish'],
+        connections: 'none',
+        users: false,
+      },
+      cookie: settings['auth.cookie'],
+    },
+  };
+}
+
+type TokenKeys = Extract<AuthOptions, { readonly mode: 'jwt' }>['token']['keys'];
+
+async function readTokenKeys(settings: Settings, cwd: string): Promise<TokenKeys> {
+  const algorithm = settings['auth.jwt.algorithm'];
+  // That the key is there and fits the algorithm was checked with the settings.
+  if (algorithm === 'HS256') return { algorithm, secret: (await readSecret(settings, cwd)) ?? '' };
+  const jwksUrl = settings['auth.jwt.jwksUrl'];
+  if (jwksUrl !== undefined) return { algorithm, jwksUrl };
+  return { algorithm, publicKeys: (await readSettingFile(settings, 'auth.jwt.keyFile', cwd)) ?? '' };
+}
+
+async function readApiKeys(settings: Settings, cwd: string): Promise<readonly ApiKey[]> {
+  const inFile = (await readSettingFile(settings, 'auth.apiKeysFile', cwd)) ?? '';
+  const lines = inFile
+    .split('\n')
+    .map((text, index) => ({ text: text.trim(), from: `auth.apiKeysFile, line ${index + 1}` }));
+  const written = settings['auth.apiKeys'].map((text) => ({ text, from: 'auth.apiKeys' }));
+  return [...written, ...lines]
+    .filter(({ text }) => text !== '' && !text.startsWith('#'))
+    .map(({ text, from }) => readApiKey(text, from));
+}
+
+function readApiKey(text: string, from: string): ApiKey {
+  try {
+    return parseApiKey(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CliError('bad-value', `Cannot use an API key (${from}): ${reason}`, { cause: error });
+  }
+}
+
+async function readSettingFile(settings: Settings, key: FileKey, cwd: string): Promise<string | undefined> {
+  const path = settings[key];
+  if (path === undefined) return undefined;
+  try {
+    return await readFile(resolve(cwd, path), 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new CliError('unreadable-file', `Cannot read ${key} ${quote(path)}: ${code}`, { cause: error });
+  }
+}

@@ -1,0 +1,89 @@
+import { CliError } from '../errors.js';
+import { describeOrigin } from './origin.js';
+import type { Origin } from './origin.js';
+import type { Key, Settings } from './table.js';
+
+type Origins = ReadonlyMap<Key, Origin>;
+
+const SECRETS = ['auth.jwt.secret', 'auth.jwt.secretFile'] as const;
+const PUBLIC_KEYS = ['auth.jwt.jwksUrl', 'auth.jwt.keyFile'] as const;
+const API_KEYS = ['auth.apiKeys', 'auth.apiKeysFile'] as const;
+
+/** Why a hub could not check what its callers send, or would not although it looks so. */
+export function authOfHub(settings: Settings, origins: Origins): CliError | undefined {
+  const { auth } = settings;
+  if (auth === 'jwt') return keysOfTokens(settings, origins);
+  if (auth === 'apiKey') {
+    if (given(settings, API_KEYS).length === 0)
+      return new CliError('missing-value', 'Cannot use auth apiKey without a key: give --auth.apiKeys NAME:SHA256');
+    return unused(settings, origins, [...SECRETS, ...PUBLIC_KEYS, 'auth.cookie']);
+  }
+  // Whoever sets one of them believes that the hub asks who is there.
+  return unused(settings, origins, [...SECRETS, ...PUBLIC_KEYS, ...API_KEYS, 'auth.cookie']);
+}
+
+/** Why `tidegate token` could not sign. */
+export function secretOfToken(settings: Settings, origins: Origins): CliError | undefined {
+  const algorithm = settings['auth.jwt.algorithm'];
+  if (algorithm !== 'HS256')
+    return contradiction(
+      `Cannot make a token with auth.jwt.algorithm ${algorithm}: only a secret (HS256) can sign here`,
+    );
+  return (
+    both(origins, given(settings, SECRETS)) ??
+    missing(
+      settings,
+      SECRETS,
+      'make a token without a secret: set TIDEGATE_AUTH_JWT_SECRET or give --auth.jwt.secretFile',
+    )
+  );
+}
+
+function keysOfTokens(settings: Settings, origins: Origins): CliError | undefined {
+  const algorithm = settings['auth.jwt.algorithm'];
+  const [fitting, others] = algorithm === 'HS256' ? [SECRETS, PUBLIC_KEYS] : [PUBLIC_KEYS, SECRETS];
+  const [wrong] = given(settings, others);
+  if (wrong !== undefined)
+    return contradiction(
+      `Cannot use ${wrong}${where(origins, wrong)} with auth.jwt.algorithm ${algorithm}: it takes ${fitting.join(' or ')}`,
+    );
+  return (
+    both(origins, given(settings, fitting)) ??
+    missing(settings, fitting, `check tokens by ${algorithm} without a key: give --${fitting.join(' or --')}`)
+  );
+}
+
+function given(settings: Settings, keys: readonly Key[]): readonly Key[] {
+  return keys.filter((key) => {
+    const value = settings[key];
+    return Array.isArray(value) ? value.length > 0 : value !== undefined;
+  });
+}
+
+function unused(settings: Settings, origins: Origins, keys: readonly Key[]): CliError | undefined {
+  const [key] = given(settings, keys);
+  if (key === undefined) return undefined;
+  return contradiction(
+    `Cannot use ${key}${where(origins, key)} with auth ${settings.auth}${where(origins, 'auth')}: nobody would look at it`,
+  );
+}
+
+function both(origins: Origins, [first, second]: readonly Key[]): CliError | undefined {
+  if (first === undefined || second === undefined) return undefined;
+  return contradiction(
+    `Cannot use ${first}${where(origins, first)} together with ${second}${where(origins, second)}: only one of the two can hold`,
+  );
+}
+
+function missing(settings: Settings, keys: readonly Key[], what: string): CliError | undefined {
+  return given(settings, keys).length > 0 ? undefined : new CliError('missing-value', `Cannot ${what}`);
+}
+
+function contradiction(message: string): CliError {
+  return new CliError('contradiction', message);
+}
+
+function where(origins: Origins, key: Key): string {
+  const origin = origins.get(key);
+  return origin === undefined ? '' : ` (${describeOrigin(origin)})`;
+}

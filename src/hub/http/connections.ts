@@ -1,0 +1,146 @@
+import type { HttpBindings } from '@hono/node-server';
+import { createRoute, z } from '@hono/zod-openapi';
+import type { OpenAPIHono } from '@hono/zod-openapi';
+
+import { requireConnections } from '../auth/access.js';
+import type { Connection, ConnectionPage } from '../connection.js';
+import type { HubCore } from '../hub.js';
+import { callerOf } from './caller.js';
+import { PROBLEM_TYPE } from './problem.js';
+
+const PAGE = { default: 1000, max: 10_000 };
+
+const Shown = z
+  .object({
+    id: z.string(),
+    /** In seconds since 1970. */
+    created_at: z.number(),
+    remote_addr: z.string(),
+    user_agent: z.string(),
+    channels: z.array(z.string()),
+    application: z.object({ id: z.string() }),
+    user: z.object({ id: z.string() }),
+  })
+  .openapi('Connection');
+
+const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+const refused = { description: 'Refused', content: { [PROBLEM_TYPE]: { schema: z.object({ code: z.string() }) } } };
+const none = { description: 'There are none' };
+
+const Page = z.object({
+  limit: z.coerce.number().int().min(1).max(PAGE.max).default(PAGE.default),
+  afterUser: z.string().optional(),
+  afterId: z.string().optional(),
+});
+const ByUser = z.record(z.string(), z.record(z.string(), Shown));
+const ApplicationPath = z.object({ application: z.string() });
+const UserPath = ApplicationPath.extend({ user: z.string() });
+const ConnectionPath = UserPath.extend({ connection: z.string() });
+
+const ROUTES = {
+  ofApplication: createRoute({
+    method: 'get',
+    path: '/connections/{application}',
+    summary: 'Who of an application is connected, by user and connection; a further page is in the header Link',
+    request: { params: ApplicationPath, query: Page },
+    responses: { 200: json('A page', ByUser), 204: none, 401: refused, 403: refused },
+  }),
+  ofUser: createRoute({
+    method: 'get',
+    path: '/connections/{application}/{user}',
+    summary: 'The connections of one user',
+    request: { params: UserPath, query: Page },
+    responses: { 200: json('A page', ByUser), 204: none, 401: refused, 403: refused },
+  }),
+  show: createRoute({
+    method: 'get',
+    path: '/connections/{application}/{user}/{connection}',
+    summary: 'One connection, and how many events it has yet to be sent',
+    request: { params: ConnectionPath },
+    responses: {
+      200: json('The connection', Shown.extend({ events_behind: z.number().nullable() })),
+      401: refused,
+      403: refused,
+      404: refused,
+    },
+  }),
+  end: createRoute({
+    method: 'delete',
+    path: '/connections/{application}/{user}/{connection}',
+    summary: 'End a connection',
+    request: { params: ConnectionPath },
+    responses: { 204: { description: 'It is told to go' }, 401: refused, 403: refused, 404: refused },
+  }),
+} as const;
+
+/** The connections of users, in the form of contract E (PROTOCOL.md, 11.10). */
+export function addConnections(app: OpenAPIHono<{ Bindings: HttpBindings }>, hub: HubCore): void {
+  const { backplane } = hub;
+  const list = async (of: { readonly application: string; readonly user?: string }, page: z.infer<typeof Page>) => {
+    const { limit, afterUser, afterId = '' } = page;
+    const after = afterUser === undefined ? {} : { after: { user: afterUser, id: afterId } };
+    return backplane.listConnections({ ...of, limit, ...after });
+  };
+  app.openapi(ROUTES.ofApplication, async (context) => {
+    const { application } = context.req.valid('param');
+    requireConnections(callerOf(context.env.incoming), 'read', application);
+    const page = await list({ application }, context.req.valid('query'));
+    if (page.connections.length === 0) return context.body(null, 204);
+    return context.json(byUser(page), 200, nextLink(context.req.url, page));
+  });
+  app.openapi(ROUTES.ofUser, async (context) => {
+    const { application, user } = context.req.valid('param');
+    requireConnections(callerOf(context.env.incoming), 'read', application);
+    const page = await list({ application, user }, context.req.valid('query'));
+    if (page.connections.length === 0) return context.body(null, 204);
+    return context.json(byUser(page), 200, nextLink(context.req.url, page));
+  });
+  app.openapi(ROUTES.show, async (context) => {
+    const { application, user, connection: id } = context.req.valid('param');
+    requireConnections(callerOf(context.env.incoming), 'read', application);
+    const { connection, eventsBehind } = await backplane.describeConnection({ application, user }, id);
+    return context.json({ ...shown(connection), events_behind: eventsBehind }, 200);
+  });
+  app.openapi(ROUTES.end, async (context) => {
+    const { application, user, connection } = context.req.valid('param');
+    requireConnections(callerOf(context.env.incoming), 'manage', application);
+    await backplane.endConnection({ application, user }, connection);
+    return context.body(null, 204);
+  });
+}
+
+type ShownConnection = z.infer<typeof Shown>;
+
+function byUser({ connections }: ConnectionPage): Record<string, Record<string, ShownConnection>> {
+  // Without a prototype: a user may be called `__proto__`.
+  const users: Record<string, Record<string, ShownConnection>> = Object.create(null) as Record<string, never>;
+  for (const connection of connections) {
+    const one = shown(connection);
+    (users[one.user.id] ??= {})[one.id] = one;
+  }
+  return users;
+}
+
+function shown({ id, openedAtMs, address, userAgent = '', channels, identity }: Connection): ShownConnection {
+  return {
+    id,
+    created_at: Math.floor(openedAtMs / 1000),
+    remote_addr: address,
+    user_agent: userAgent,
+    channels: [...channels],
+    application: { id: identity?.application ?? '' },
+    user: { id: identity?.user ?? '' },
+  };
+}
+
+/** RFC 8288. */
+function nextLink(url: string, { next }: ConnectionPage): Record<string, string> {
+  if (next === null) return {};
+  const { pathname, searchParams } = new URL(url);
+  searchParams.set('afterUser', next.user);
+  searchParams.set('afterId', next.id);
+  return { Link: `<${pathname}?${searchParams.toString()}>; rel="next"` };
+}

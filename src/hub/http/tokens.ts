@@ -1,0 +1,51 @@
+import type { HttpBindings } from '@hono/node-server';
+import { createRoute, z } from '@hono/zod-openapi';
+import type { OpenAPIHono } from '@hono/zod-openapi';
+
+import { requireConnections } from '../auth/access.js';
+import type { RevocationTarget } from '../auth/revocations.js';
+import type { HubCore } from '../hub.js';
+import { callerOf } from './caller.js';
+import { PROBLEM_TYPE } from './problem.js';
+
+/** How long a revocation is kept: longer than tokens should live. */
+const KEEP_MS = 30 * 86_400_000;
+
+const refused = { description: 'Refused', content: { [PROBLEM_TYPE]: { schema: z.object({ code: z.string() }) } } };
+const Text = z.string().min(1).max(1000);
+
+const REVOKE = createRoute({
+  method: 'post',
+  path: '/tokens/revoke',
+  summary: 'Take tokens back: one by its jti, those of a user, or those of an application',
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z
+            .strictObject({ application: Text, user: Text.optional(), jti: Text.optional() })
+            .refine(({ user, jti }) => user === undefined || jti === undefined, 'name a user or a jti, not both'),
+        },
+      },
+    },
+  },
+  responses: { 204: { description: 'They are no good any more' }, 400: refused, 401: refused, 403: refused },
+});
+
+/** `POST /tokens/revoke` (PROTOCOL.md, 11.8); who may manage an application's connections may. */
+export function addTokens(app: OpenAPIHono<{ Bindings: HttpBindings }>, hub: HubCore): void {
+  app.openapi(REVOKE, async (context) => {
+    const { application, user, jti } = context.req.valid('json');
+    requireConnections(callerOf(context.env.incoming), 'manage', application);
+    const nowMs = hub.settings.clock.now();
+    const target: RevocationTarget =
+      jti === undefined
+        ? user === undefined
+          ? { application }
+          : { application, user }
+        : { application, tokenId: jti };
+    await hub.backplane.revoke({ target, issuedBeforeMs: nowMs, expiresAtMs: nowMs + KEEP_MS });
+    return context.body(null, 204);
+  });
+}
