@@ -92,11 +92,12 @@ test('a client that has left before an embedding server asks the hub leaves no s
 describe('a path', () => {
   test('with more in it than a channel is no other channel: what is meant for one user must not reach all', async () => {
     await using hub = await HubServer.start();
-    for (const path of ['users/app/bob', 'a/', 'a//']) {
+    for (const path of ['users/app', 'users/app/bob/more', 'a/', 'a//']) {
       expect((await hub.publish(path, 'x')).body).toMatchObject({ code: 'not-found', status: 404 });
       expect((await hub.get(`/subscribe/${path}`)).body).toMatchObject({ code: 'not-found' });
     }
     expect(await metric(hub, 'tidegate_events_published_total')).toBe(0);
+    expect((await hub.get('/subscribe/users/app/bob')).body).toMatchObject({ code: 'not-found' });
   });
 
   test('and a query that name different channels contradict each other', async () => {

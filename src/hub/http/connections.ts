@@ -1,10 +1,9 @@
-import type { HttpBindings } from '@hono/node-server';
 import { createRoute, z } from '@hono/zod-openapi';
-import type { OpenAPIHono } from '@hono/zod-openapi';
 
 import { requireConnections } from '../auth/access.js';
 import type { Connection, ConnectionPage } from '../connection.js';
 import type { HubCore } from '../hub.js';
+import type { App } from './app.js';
 import { callerOf } from './caller.js';
 import { PROBLEM_TYPE } from './problem.js';
 
@@ -77,7 +76,7 @@ const ROUTES = {
 } as const;
 
 /** The connections of users, in the form of contract E (PROTOCOL.md, 11.10). */
-export function addConnections(app: OpenAPIHono<{ Bindings: HttpBindings }>, hub: HubCore): void {
+export function addConnections(app: App, hub: HubCore): void {
   const { backplane } = hub;
   const list = async (of: { readonly application: string; readonly user?: string }, page: z.infer<typeof Page>) => {
     const { limit, afterUser, afterId = '' } = page;

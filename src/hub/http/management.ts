@@ -1,7 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-
-import { getRequestListener } from '@hono/node-server';
-import type { HttpBindings } from '@hono/node-server';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
@@ -13,6 +9,8 @@ import { isUserChannel } from '../auth/user-channel.js';
 import { HubError } from '../errors.js';
 import type { HubCore } from '../hub.js';
 import { createMetrics, mergeMetrics, reportOf } from '../metrics.js';
+import { listenerOf } from './app.js';
+import type { App, AppListener } from './app.js';
 import { callerOf } from './caller.js';
 import { addConnections } from './connections.js';
 import { describeStreams } from './openapi.js';
@@ -117,15 +115,13 @@ const ROUTES = {
   }),
 } as const;
 
-type App = OpenAPIHono<{ Bindings: HttpBindings }>;
-
 /** Bytes of a body that the framework reads. */
 const MANAGEMENT_BODY_BYTES_MAX = 16 * 1024;
 const TOO_LARGE = new HubError('body-too-large', `Cannot read more than ${MANAGEMENT_BODY_BYTES_MAX} bytes here`);
 
 /** Operations and the list of channels. Subscribe and publish do not go through here: they must be fast. */
-export function createManagement(hub: HubCore): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const app: App = new OpenAPIHono<{ Bindings: HttpBindings }>({
+export function createManagement(hub: HubCore): AppListener {
+  const app: App = new OpenAPIHono({
     defaultHook(result) {
       if (result.success) return;
       const issue = result.error.issues[0];
@@ -141,7 +137,7 @@ export function createManagement(hub: HubCore): (request: IncomingMessage, respo
   addTokens(app, hub);
   describeStreams(app.openAPIRegistry);
   app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Tidegate hub', version: VERSION } });
-  return getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  return listenerOf(app);
 }
 
 function addOperations(app: App, hub: HubCore): void {

@@ -1,10 +1,9 @@
-import type { HttpBindings } from '@hono/node-server';
 import { createRoute, z } from '@hono/zod-openapi';
-import type { OpenAPIHono } from '@hono/zod-openapi';
 
 import { requireConnections } from '../auth/access.js';
 import type { RevocationTarget } from '../auth/revocations.js';
 import type { HubCore } from '../hub.js';
+import type { App } from './app.js';
 import { callerOf } from './caller.js';
 import { PROBLEM_TYPE } from './problem.js';
 
@@ -34,7 +33,7 @@ const REVOKE = createRoute({
 });
 
 /** `POST /tokens/revoke` (PROTOCOL.md, 11.8); who may manage an application's connections may. */
-export function addTokens(app: OpenAPIHono<{ Bindings: HttpBindings }>, hub: HubCore): void {
+export function addTokens(app: App, hub: HubCore): void {
   app.openapi(REVOKE, async (context) => {
     const { application, user, jti } = context.req.valid('json');
     requireConnections(callerOf(context.env.incoming), 'manage', application);
