@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createBackoff, sleep, systemClock } from '../base/index.js';
 import type { Logger } from '../runtime/index.js';
 import { CliError } from './errors.js';
+import { untilAborted } from './service.js';
 
 /** What a child is to be; sent to it when it asks. */
 export interface Assignment {
@@ -117,7 +118,7 @@ class Supervisor {
         throw new CliError('failed', 'Cannot start: the workers ended at once');
       }
       if (isFirst) this.#options.onListening(this.#url);
-      await Promise.race([primaryGone, aborted(signal)]);
+      await Promise.race([primaryGone, untilAborted(signal)]);
       if (signal.aborted) return this.#stop(primary, primaryGone);
       logger.error({ pid: primary.process.pid }, 'The process that orders events is gone: all restart, in a new epoch');
       await this.#endWorkers(STOP_GRACE_MS);
@@ -203,11 +204,4 @@ function introduce(child: Child, assignment: Assignment): Promise<Readiness> {
 function gone(child: Child): Promise<undefined> {
   if (child.process.exitCode !== null || child.process.signalCode !== null) return Promise.resolve(undefined);
   return new Promise((resolve) => child.process.once('exit', () => resolve(undefined)));
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

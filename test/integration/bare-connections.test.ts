@@ -1,42 +1,13 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
-import type { Socket } from 'node:net';
 
 import { expect, test } from 'vitest';
 
 import { HubServer } from '../support/hub-server.js';
+import { RawConnection } from '../support/raw-connection.js';
 
 const GET = 'GET /subscribe/a HTTP/1.1\r\nHost: x\r\n\r\n';
 
 const PUBLISH = 'POST /publish/a HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\n';
-
-/** A connection that says what it likes, and what came back until now. */
-class RawConnection implements AsyncDisposable {
-  readonly socket: Socket;
-  text = '';
-
-  constructor(hub: HubServer) {
-    this.socket = connect({ port: hub.port, host: '127.0.0.1', noDelay: true });
-    this.socket.on('data', (bytes: Buffer) => (this.text += bytes.toString('latin1'))).on('error', () => undefined);
-  }
-
-  send(text: string): this {
-    this.socket.write(text, 'latin1');
-    return this;
-  }
-
-  async until(pattern: RegExp): Promise<string> {
-    const signal = AbortSignal.timeout(5000);
-    while (!pattern.test(this.text)) await once(this.socket, 'data', { signal });
-    return this.text;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.socket.closed) return;
-    this.socket.destroy();
-    await once(this.socket, 'close');
-  }
-}
 
 const subscribers = async (hub: HubServer): Promise<unknown> =>
   /^tidegate_subscribers (\d+)$/m.exec(String((await hub.get('/metrics')).body['text']))?.[1];

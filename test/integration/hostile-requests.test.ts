@@ -3,44 +3,17 @@ import { createServer } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import type { IncomingHttpHeaders } from 'node:http2';
 import { connect } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 
 import { describe, expect, test } from 'vitest';
 
 import { createSeededRandom } from '../../src/base/index.js';
 import { createHub, listen } from '../../src/hub/index.js';
 import { HubServer } from '../support/hub-server.js';
+import { RawConnection } from '../support/raw-connection.js';
 import { StreamClient } from '../support/stream-client.js';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
-
-/** A connection that says what it likes, and what came back until now. */
-class RawConnection implements AsyncDisposable {
-  readonly socket: Socket;
-  text = '';
-
-  constructor(hub: HubServer) {
-    this.socket = connect(hub.port, '127.0.0.1');
-    this.socket.on('data', (bytes: Buffer) => (this.text += bytes.toString('latin1'))).on('error', () => undefined);
-  }
-
-  send(text: string): this {
-    this.socket.write(text, 'latin1');
-    return this;
-  }
-
-  async until(pattern: RegExp): Promise<string> {
-    const signal = AbortSignal.timeout(5000);
-    while (!pattern.test(this.text)) await once(this.socket, 'data', { signal });
-    return this.text;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.socket.closed) return;
-    this.socket.destroy();
-    await once(this.socket, 'close');
-  }
-}
 
 async function metric(hub: HubServer, name: string): Promise<number> {
   const { body } = await hub.get('/metrics');

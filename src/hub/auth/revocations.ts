@@ -31,7 +31,8 @@ export interface RevocationsOptions {
 }
 
 const REVOCATIONS_MAX = 100_000;
-const KEEP_MS = 30 * 86_400_000;
+/** How long a revocation is kept: longer than tokens should live. */
+export const KEEP_MS = 30 * 86_400_000;
 
 /** Which tokens were taken back before they expired, and who wants to know when another is. */
 export class Revocations {

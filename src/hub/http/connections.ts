@@ -3,9 +3,9 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { requireConnections } from '../auth/access.js';
 import type { Connection, ConnectionPage } from '../connection.js';
 import type { HubCore } from '../hub.js';
+import { json, refused } from './answer-schemas.js';
 import type { App } from './app.js';
 import { callerOf } from './caller.js';
-import { PROBLEM_TYPE } from './problem.js';
 
 const PAGE = { default: 1000, max: 10_000 };
 
@@ -22,11 +22,6 @@ const Shown = z
   })
   .openapi('Connection');
 
-const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
-  description,
-  content: { 'application/json': { schema } },
-});
-const refused = { description: 'Refused', content: { [PROBLEM_TYPE]: { schema: z.object({ code: z.string() }) } } };
 const none = { description: 'There are none' };
 
 const Page = z.object({

@@ -9,13 +9,14 @@ import { isUserChannel } from '../auth/user-channel.js';
 import { HubError } from '../errors.js';
 import type { HubCore } from '../hub.js';
 import { createMetrics, mergeMetrics, reportOf } from '../metrics.js';
+import { json, refused } from './answer-schemas.js';
 import { listenerOf } from './app.js';
 import type { App, AppListener } from './app.js';
 import { callerOf } from './caller.js';
 import { addConnections } from './connections.js';
 import { describeStreams } from './openapi.js';
 import { addTokens } from './tokens.js';
-import { asRefusal, PROBLEM_TYPE, problemHeaders, problemOf } from './problem.js';
+import { asRefusal, problemHeaders, problemOf } from './problem.js';
 
 const VERSION = '1';
 const PAGE = { default: 100, max: 1000 };
@@ -45,12 +46,6 @@ const HistoryEvent = z.object({
   data: z.string(),
   time: z.string(),
 });
-
-const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
-  description,
-  content: { 'application/json': { schema } },
-});
-const refused = { description: 'Refused', content: { [PROBLEM_TYPE]: { schema: z.object({ code: z.string() }) } } };
 
 const ROUTES = {
   health: createRoute({

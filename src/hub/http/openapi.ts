@@ -1,11 +1,9 @@
 import { z } from '@hono/zod-openapi';
 import type { OpenAPIHono } from '@hono/zod-openapi';
-
-import { PROBLEM_TYPE } from './problem.js';
+import { refused } from './answer-schemas.js';
 
 type Registry = OpenAPIHono['openAPIRegistry'];
 
-const refused = { description: 'Refused', content: { [PROBLEM_TYPE]: { schema: z.object({ code: z.string() }) } } };
 const resume = {
   lastEventId: z.string().optional(),
   since: z.string().optional(),

@@ -1,16 +1,13 @@
 import { createRoute, z } from '@hono/zod-openapi';
 
 import { requireConnections } from '../auth/access.js';
+import { KEEP_MS } from '../auth/revocations.js';
 import type { RevocationTarget } from '../auth/revocations.js';
 import type { HubCore } from '../hub.js';
+import { refused } from './answer-schemas.js';
 import type { App } from './app.js';
 import { callerOf } from './caller.js';
-import { PROBLEM_TYPE } from './problem.js';
 
-/** How long a revocation is kept: longer than tokens should live. */
-const KEEP_MS = 30 * 86_400_000;
-
-const refused = { description: 'Refused', content: { [PROBLEM_TYPE]: { schema: z.object({ code: z.string() }) } } };
 const Text = z.string().min(1).max(1000);
 
 const REVOKE = createRoute({
