@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 
 /** What a server needs to speak TLS; a chain has the server's own certificate first. */
 export interface TlsIdentity {
@@ -65,6 +66,7 @@ export function createSecureHubServer(
   const sockets = membersOf<Socket>();
   const sessions = membersOf<ServerHttp2Session>();
   server.on('connection', (socket) => sockets.add(socket));
+  server.on('secureConnection', readInJavaScript);
   server.on('session', (session) => {
     sessions.add(session);
     // Closing lets streams live on: only a connection that nobody uses ends.
@@ -77,6 +79,16 @@ export function createSecureHubServer(
     // Also who never got as far as a request, or a handshake.
     endAll: () => sockets.forEach((socket) => socket.destroy()),
   };
+}
+
+/**
+ * Takes an HTTP/1.1 connection's bytes away from Node's shortcut from TLS to its parser. Who sends many requests
+ * without waiting for answers is paused by Node's HTTP server; the shortcut goes on with what it has deciphered already,
+ * and the paused parser takes that for a broken request and cuts the connection. A listener for data, which must come
+ * after the HTTP server's own, ends the shortcut; a stream that is paused keeps its bytes.
+ */
+function readInJavaScript(socket: TLSSocket): void {
+  if (socket.alpnProtocol !== 'h2') socket.on('data', () => undefined);
 }
 
 interface Closable {
