@@ -5,8 +5,9 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 
 import { compileTools } from './c-tools.js';
+import type { Figures, Load } from './load.js';
 import { LOADS } from './measures.js';
-import type { Figures, Load } from './measures.js';
+
 import { hasNchan } from './servers.js';
 import type { ServerName } from './servers.js';
 

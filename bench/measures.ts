@@ -1,29 +1,12 @@
 import type { CTools } from './c-tools.js';
+import type { Figures, Load, MeasureOptions } from './load.js';
 import type { LoadOptions, LoadResult } from './load-generator.js';
 import { cpuSeconds, residentBytes } from './process-usage.js';
 import type { PublisherOptions, PublisherResult } from './publisher.js';
 import { runProgram } from './run-program.js';
 import { startServer } from './servers.js';
 import type { BenchServer, ServerName } from './servers.js';
-
-/** What one run of one load on one server gave; a figure's unit ends its name. */
-export type Figures = Readonly<Record<string, number>>;
-
-export interface Load {
-  readonly name: string;
-  readonly servers: readonly ServerName[];
-  /** The figure that servers are compared by. */
-  readonly compared: string;
-  /** Whether more of that figure is better. */
-  readonly isMoreBetter: boolean;
-  readonly measure: (server: ServerName, options: MeasureOptions) => Promise<Figures>;
-}
-
-export interface MeasureOptions {
-  readonly seconds: number;
-  /** Makes the load where the server speaks plain HTTP/1.1, in place of our own programs. */
-  readonly tools: CTools | undefined;
-}
+import { stuck } from './stuck-subscribers.js';
 
 const EVENT_BYTES = 200;
 const REQUESTS_AT_ONCE = 4;
@@ -259,6 +242,7 @@ export const LOADS: readonly Load[] = [
   { ...fanOut(1000, 1000, WIRES), name: 'other wires: 1000 subscribers x 1000 events/s' },
   { ...fanOut(1000, 1000, WORKERS), name: 'workers: 1000 subscribers x 1000 events/s' },
   { ...fanOut(9000, 50, WORKERS), name: 'workers: 9000 subscribers x 50 events/s' },
+  stuck,
   gzip,
   idle,
   burst,

@@ -53,6 +53,8 @@ export function createMetrics(hub: HubCore): Registry {
   const count = (name: string, help: string, read: () => number): void => addCounter(registry, { name, help }, read);
   const { counters } = hub;
   addGauge(registry, { name: 'subscribers', help: 'Live SSE responses' }, () => hub.subscribers.size);
+  const blocked = { name: 'subscribers_blocked', help: 'Subscribers whose sockets take nothing more for now' };
+  addGauge(registry, blocked, () => [...hub.subscribers].filter(({ isBlocked }) => isBlocked).length);
   if (!hub.backplane.isReplica) addStore(registry, hub.store);
   count('subscriptions_total', 'Subscriptions begun', () => counters.subscriptions);
   count('events_published_total', 'Events published', () => counters.published);
