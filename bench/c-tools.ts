@@ -9,7 +9,8 @@ import type { PublisherOptions } from './publisher.js';
 /** A load generator and a publisher in C, to check our own against: `--tools FOLDER`, where their sources are. */
 export interface CTools {
   load(options: LoadOptions): Promise<LoadResult>;
-  publish(options: PublisherOptions): Promise<void>;
+  /** Publishes until it is disposed of, or `seconds` are over. */
+  publish(options: PublisherOptions): Disposable;
 }
 
 /** @throws Error where there is no C compiler, or no `sseload.c` and `ssepub.c` in `folder`. */
@@ -26,9 +27,11 @@ export function compileTools(folder: string): CTools {
       const args = [hostname, port, pathname + search, connections, seconds, ...serverPids];
       return readResult(await run(sseload, args));
     },
-    async publish({ url, eventsPerSecond, seconds, eventBytes }) {
+    publish({ url, eventsPerSecond, seconds, eventBytes }) {
       const { hostname, port, pathname, search } = new URL(url);
-      await run(ssepub, [hostname, port, pathname + search, eventsPerSecond, seconds, eventBytes]);
+      const args = [hostname, port, pathname + search, eventsPerSecond, seconds, eventBytes];
+      const child = spawn(ssepub, args.map(String), { stdio: 'ignore' });
+      return { [Symbol.dispose]: () => void child.kill('SIGKILL') };
     },
   };
 }

@@ -19,3 +19,6 @@ export interface MeasureOptions {
   /** Makes the load where the server speaks plain HTTP/1.1, in place of our own programs. */
   readonly tools: CTools | undefined;
 }
+
+/** A publisher goes on until those who look are done, but no longer than this. */
+export const PUBLISHING_SECONDS_MAX = 120;

@@ -31,12 +31,19 @@ const backplane = new MemoryBackplane({
   nowMs: Date.now,
 });
 const data = 'x'.repeat(eventBytes);
-const weigh = (): number => {
+/** What is resident, with what V8 keeps in reserve; and what is alive in it. */
+const weigh = (): { readonly resident: number; readonly live: number } => {
   globalThis.gc?.();
-  return process.memoryUsage().rss;
+  const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+  return { resident: rss, live: heapUsed + arrayBuffers };
 };
 const before = weigh();
 for (let at = 0; at < channels; at += 1) await backplane.publish({ channels: [`user-${at}`], events: [{ data }] });
-const bytesEach = (weigh() - before) / channels;
+const after = weigh();
 const frameBytes = backplane.store.bytes / channels;
-process.stdout.write(`${JSON.stringify({ bytesEach, frameBytes, bytesEachBeyondEvent: bytesEach - frameBytes })}\n`);
+const beyondEvent = (what: 'resident' | 'live'): number => (after[what] - before[what]) / channels - frameBytes;
+const figures = {
+  liveBytesEachBeyondEvent: beyondEvent('live'),
+  residentBytesEachBeyondEvent: beyondEvent('resident'),
+};
+process.stdout.write(`${JSON.stringify({ ...figures, frameBytes })}\n`);

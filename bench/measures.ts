@@ -1,9 +1,10 @@
 import type { CTools } from './c-tools.js';
+import { PUBLISHING_SECONDS_MAX } from './load.js';
 import type { Figures, Load, MeasureOptions } from './load.js';
 import type { LoadOptions, LoadResult } from './load-generator.js';
 import { cpuSeconds, residentBytes } from './process-usage.js';
 import type { PublisherOptions, PublisherResult } from './publisher.js';
-import { runProgram } from './run-program.js';
+import { runProgram, startProgram } from './run-program.js';
 import { startServer } from './servers.js';
 import type { BenchServer, ServerName } from './servers.js';
 import { stuck } from './stuck-subscribers.js';
@@ -38,12 +39,10 @@ async function measureFanOut(
   { seconds, tools }: MeasureOptions,
 ): Promise<Figures> {
   await using server = await startServer(name);
-  // From before the first subscriber until after the last look.
-  const publishing = { eventsPerSecond, eventBytes, seconds: seconds + 6 + connections / 1500 };
   const usable = server.wire === 'http' && !server.isGzip ? tools : undefined;
-  const published = runPublisher(server, publishing, usable);
+  // From before the first subscriber until after the last look.
+  using _publisher = startPublisher(server, { eventsPerSecond, eventBytes, seconds: PUBLISHING_SECONDS_MAX }, usable);
   const result = await runLoad(server, { connections, seconds }, usable);
-  await published;
   const [fewest, most] = result.perConnection;
   return {
     deliveriesPerCpuSecond: result.deliveriesPerCpuSecond,
@@ -59,13 +58,13 @@ async function measureFanOut(
   };
 }
 
-async function runPublisher(
+function startPublisher(
   server: BenchServer,
   options: Omit<PublisherOptions, 'url'>,
   tools: CTools | undefined,
-): Promise<void> {
+): Disposable {
   const publishing = { ...options, url: server.publishUrl };
-  await (tools ? tools.publish(publishing) : runProgram<PublisherResult>('publisher.ts', publishing));
+  return tools ? tools.publish(publishing) : startProgram('publisher.ts', publishing);
 }
 
 function runLoad(
@@ -150,19 +149,14 @@ const quiet: Load = {
   isMoreBetter: false,
   async measure(name, { seconds }) {
     await using server = await startServer(name);
-    const published = runProgram<PublisherResult>('publisher.ts', {
-      url: server.publishUrl,
-      eventsPerSecond: 20,
-      eventBytes: EVENT_BYTES,
-      seconds: seconds + 5,
-    });
+    const publishing = { eventsPerSecond: 20, eventBytes: EVENT_BYTES, seconds: PUBLISHING_SECONDS_MAX };
+    using _publisher = startPublisher(server, publishing, undefined);
     const { latencyMs } = await runProgram<LoadResult>('load-generator.ts', {
       url: server.subscribeUrl,
       connections: 1,
       seconds,
       serverPids: server.pids,
     });
-    await published;
     return { p50Ms: latencyMs.p50, p99Ms: latencyMs.p99 };
   },
 };
@@ -219,7 +213,7 @@ const batches: Load = {
 const manyChannels: Load = {
   name: '1000000 channels with one 200-byte event each',
   servers: ['tidegate'],
-  compared: 'bytesEachBeyondEvent',
+  compared: 'liveBytesEachBeyondEvent',
   isMoreBetter: false,
   measure: () => runProgram<Figures>('many-channels.ts', { channels: 1_000_000, eventBytes: EVENT_BYTES }),
 };

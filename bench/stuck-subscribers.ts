@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
-
 import type { Figures, Load } from './load.js';
 import type { LoadResult } from './load-generator.js';
+import { PUBLISHING_SECONDS_MAX } from './load.js';
 import { residentBytes } from './process-usage.js';
-import type { PublisherResult } from './publisher.js';
-import { runProgram } from './run-program.js';
+import { runProgram, startProgram } from './run-program.js';
 import { startServer } from './servers.js';
 import type { BenchServer } from './servers.js';
 
@@ -17,23 +15,17 @@ const OPENING_MS = 5000;
 
 const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));
 
-/** Connections that ask for the stream and never read it, until they are disposed of. */
-function openStuckReaders(url: string, connections: number): Disposable {
-  const options = JSON.stringify({ url, connections });
-  const child = spawn(process.execPath, ['--import', 'tsx', 'bench/stuck-readers.ts', options], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  return { [Symbol.dispose]: () => void child.kill('SIGKILL') };
-}
-
 /** What those who read notice of `connections` that do not, and what the hub holds for them. */
 async function measureBeside(connections: number, seconds: number): Promise<Figures> {
   await using server = await startServer('tidegate');
-  using _stuck = openStuckReaders(server.subscribeUrl, connections);
+  using _stuck = startProgram('stuck-readers.ts', { url: server.subscribeUrl, connections });
   await pause(OPENING_MS);
   const before = residentBytes(server.pids);
-  const publishing = { ...EVENTS, url: server.publishUrl, seconds: FILL_MS / 1000 + seconds + 6 };
-  const published = runProgram<PublisherResult>('publisher.ts', publishing);
+  using _publisher = startProgram('publisher.ts', {
+    ...EVENTS,
+    url: server.publishUrl,
+    seconds: PUBLISHING_SECONDS_MAX,
+  });
   await pause(FILL_MS);
   const blocked = await blockedSubscribers(server);
   const { latencyMs, deliveriesPerCpuSecond, perConnection } = await runProgram<LoadResult>('load-generator.ts', {
@@ -43,7 +35,6 @@ async function measureBeside(connections: number, seconds: number): Promise<Figu
     serverPids: server.pids,
   });
   const grownBytes = residentBytes(server.pids) - before;
-  await published;
   const fewestPart = perConnection[0] / (EVENTS.eventsPerSecond * seconds);
   return { p99Ms: latencyMs.p99, deliveriesPerCpuSecond, fewestPart, grownMegabytes: grownBytes / 1e6, blocked };
 }
@@ -62,8 +53,10 @@ export const stuck: Load = {
   async measure(_, { seconds }) {
     const alone = await measureBeside(0, seconds);
     const beside = await measureBeside(STUCK, seconds);
-    const named = (figures: Figures, suffix: string): readonly (readonly [string, number])[] =>
-      Object.entries(figures).map(([figure, value]) => [figure + suffix, value]);
     return Object.fromEntries([...named(alone, 'Alone'), ...named(beside, 'BesideStuck')]);
   },
 };
+
+function named(figures: Figures, suffix: string): readonly (readonly [string, number])[] {
+  return Object.entries(figures).map(([figure, value]) => [figure + suffix, value]);
+}

@@ -27,8 +27,8 @@ export class Channel {
   #isUsed = false;
   /** Over all processes of the hub, where the hub's backplane keeps the channel; else of this one. */
   subscriberCount = 0;
-  /** Its subscribers have yet to be sent what is new: until then nothing is given up, but for want of space. */
-  isAwaitingFlush = false;
+  /** What lies behind this offset its subscribers have yet to be sent: until then it is not given up, but for want of space. */
+  unsentAfter: number | undefined;
 
   constructor(name: string, { slow, pointer }: ChannelPolicy, lost?: Lost) {
     this.name = name;
@@ -112,10 +112,9 @@ export class Channel {
   }
 
   trim(limits: HistoryLimits, nowMs: number): number {
-    if (this.isAwaitingFlush) return 0;
     // The newest of a key stays true however old it is; until the channel has ended.
     const hasAge = this.slow !== 'latest' || this.isEnded;
-    const freed = this.history.trim(limits, hasAge ? nowMs - limits.ageMs : 0);
+    const freed = this.history.trim(limits, hasAge ? nowMs - limits.ageMs : 0, this.unsentAfter);
     if (freed > 0) this.#forgetKeys();
     return freed;
   }

@@ -56,8 +56,11 @@ export interface ChannelHistory {
   countAfter(offset: number): number;
   /** The offset behind which the newest `count` events lie. */
   offsetBeforeLast(count: number): number;
-  /** Gives up what is over the limits or older than `oldestTimeMs`; returns the bytes freed. */
-  trim(limits: HistoryLimits, oldestTimeMs: number): number;
+  /**
+   * Gives up what is over the limits or older than `oldestTimeMs`, but nothing behind `keptAfter` (default: no such
+   * offset); returns the bytes freed.
+   */
+  trim(limits: HistoryLimits, oldestTimeMs: number, keptAfter?: number): number;
   /** Gives up the older half, one event at least; returns the bytes freed. */
   halve(): number;
 }
@@ -182,10 +185,11 @@ export class History implements ChannelHistory {
     return this.#evictedOffset;
   }
 
-  trim(limits: HistoryLimits, oldestTimeMs: number): number {
+  trim(limits: HistoryLimits, oldestTimeMs: number, keptAfter = Infinity): number {
     const before = this.#bytes;
     let first = this.#segmentAt(0);
     while (first !== undefined && this.#isSurplus(first, limits, oldestTimeMs)) {
+      if (first.offsetAt(this.#gone) > keptAfter) break;
       this.#evictFirst(first);
       first = this.#segmentAt(0);
     }

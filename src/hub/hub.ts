@@ -106,7 +106,12 @@ export class HubCore {
   readonly #expiries = new Expiries<Subscriber>();
   readonly #authenticator: Promise<Authenticator>;
   readonly #delivery: Delivery;
-  readonly #touched = new Set<Channel>();
+  /** Channels with something new since the round that is under way began. */
+  #touched = new Set<Channel>();
+  /** Channels whose news that round sends. */
+  #flushing: ReadonlySet<Channel> = new Set();
+  /** Events up to here are in that round, or were in an earlier one. */
+  #roundOffset = 0;
   readonly #beats: Rotation<Subscriber>;
   readonly #upkeep: NodeJS.Timeout;
   readonly #heartbeat = encodeComment();
@@ -133,6 +138,7 @@ export class HubCore {
     this.#delivery = new Delivery({
       counters: this.counters,
       processCount: this.backplane.processCount,
+      onBegin: () => this.#roundBegins(),
       onFlushed: (waitedMs) => this.#flushed(waitedMs),
     });
     this.#context = {
@@ -309,18 +315,24 @@ export class HubCore {
 
   #channelChanged(channel: Channel): void {
     if (channel.feeds.size === 0) return;
-    channel.isAwaitingFlush = true;
+    channel.unsentAfter ??= this.#roundOffset;
     this.#touched.add(channel);
     this.#delivery.channelChanged(channel);
   }
 
+  #roundBegins(): void {
+    this.#roundOffset = this.store.headOffset;
+    this.#flushing = this.#touched;
+    this.#touched = new Set();
+  }
+
   #flushed(waitedMs: number | undefined): void {
     if (waitedMs !== undefined) this.onFlushed?.(waitedMs);
-    for (const channel of this.#touched) {
-      channel.isAwaitingFlush = false;
+    for (const channel of this.#flushing) {
+      channel.unsentAfter = this.#touched.has(channel) ? this.#roundOffset : undefined;
       this.store.trim(channel);
     }
-    this.#touched.clear();
+    this.#flushing = new Set();
   }
 
   #keepUp(): void {

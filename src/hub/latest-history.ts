@@ -124,11 +124,11 @@ export class LatestHistory implements ChannelHistory {
     return first === undefined ? this.#evictedOffset : first.offset - 1;
   }
 
-  trim(limits: HistoryLimits, oldestTimeMs: number): number {
+  trim(limits: HistoryLimits, oldestTimeMs: number, keptAfter = Infinity): number {
     const before = this.#bytes;
     for (const [key, frame] of this.#frames) {
       const isSurplus = this.#frames.size > limits.events || this.#bytes > limits.bytes || frame.timeMs < oldestTimeMs;
-      if (!isSurplus) break;
+      if (!isSurplus || frame.offset > keptAfter) break;
       this.#evict(key, frame);
     }
     return before - this.#bytes;

@@ -6,13 +6,13 @@ interface Collection<Item> {
 /** Goes round a growing and shrinking collection bit by bit, so that upkeep of many costs no long pause. */
 export class Rotation<Item> {
   readonly #items: Collection<Item>;
-  #iterator: Iterator<Item, unknown>;
+  /** Made with the first visit: one that stands still keeps alive every table that its map has outgrown. */
+  #iterator: Iterator<Item, unknown> | undefined;
   /** Visits that are due but make no whole item yet. */
   #due = 0;
 
   constructor(items: Collection<Item>) {
     this.#items = items;
-    this.#iterator = items[Symbol.iterator]();
   }
 
   /** Visits one of `shares` parts: after as many calls, every item that was there throughout had its turn. */
@@ -27,11 +27,13 @@ export class Rotation<Item> {
   }
 
   visitNext(task: (item: Item) => void): void {
+    this.#iterator ??= this.#items[Symbol.iterator]();
     let next = this.#iterator.next();
     if (next.done === true) {
       this.#iterator = this.#items[Symbol.iterator]();
       next = this.#iterator.next();
     }
-    if (next.done !== true) task(next.value);
+    if (next.done === true) this.#iterator = undefined;
+    else task(next.value);
   }
 }

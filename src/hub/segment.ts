@@ -14,7 +14,7 @@ export interface Frame extends FrameMark {
   readonly bytes: Buffer;
 }
 
-/** Numbers kept per frame, side by side in one array: an object each would cost more than small events do. */
+/** Numbers kept per frame behind the first, side by side in one array: an object each would cost more than small events do. */
 const STRIDE = 5;
 const TIME = 1;
 const START = 2;
@@ -23,15 +23,23 @@ const BODY_END = 4;
 
 const CAPACITY_MAX = 64 * 1024;
 
+/** Times are kept from here on: V8 has room for such a number in the object itself, for the first 24 days. */
+const EARLIEST_MS = Date.now();
+
 /** A run of frames, back to back in one buffer, so that any run of them is one slice. */
 export class Segment {
   /** Small ones share Node's pool. A place in it costs less than the view of it that is made when it is read. */
   readonly #memory: ArrayBufferLike;
   readonly #base: number;
   readonly #capacity: number;
-  /** Undefined before the first frame: an array that is made with its content has no room to spare. */
-  #marks: number[] | undefined;
   #used = 0;
+  /** The first frame, apart: most channels hold no other, and an array for one costs more than these. */
+  #offset = 0;
+  #sinceEarliestMs = 0;
+  #bodyStart = 0;
+  #bodyEnd = 0;
+  /** All frames but the first. */
+  #later: number[] | undefined;
 
   constructor(capacity: number) {
     const { buffer, byteOffset } = Buffer.allocUnsafe(capacity);
@@ -47,7 +55,8 @@ export class Segment {
   }
 
   get frameCount(): number {
-    return this.#marks === undefined ? 0 : this.#marks.length / STRIDE;
+    if (this.#used === 0) return 0;
+    return this.#later === undefined ? 1 : 1 + this.#later.length / STRIDE;
   }
 
   get lastOffset(): number {
@@ -62,32 +71,34 @@ export class Segment {
   append(frame: Uint8Array, mark: FrameMark): boolean {
     if (this.#used + frame.length > this.#capacity) return false;
     new Uint8Array(this.#memory, this.#base + this.#used, frame.length).set(frame);
-    if (this.#marks === undefined) this.#marks = [mark.offset, mark.timeMs, this.#used, mark.bodyStart, mark.bodyEnd];
-    else this.#marks.push(mark.offset, mark.timeMs, this.#used, mark.bodyStart, mark.bodyEnd);
+    if (this.#used === 0) this.#markFirst(mark);
+    else {
+      this.#later ??= [];
+      this.#later.push(mark.offset, mark.timeMs - EARLIEST_MS, this.#used, mark.bodyStart, mark.bodyEnd);
+    }
     this.#used += frame.length;
     return true;
   }
 
   offsetAt(frame: number): number {
-    return this.#marks?.[frame * STRIDE] ?? 0;
+    return frame === 0 ? this.#offset : this.#laterAt(frame, 0);
   }
 
   timeAt(frame: number): number {
-    return this.#marks?.[frame * STRIDE + TIME] ?? 0;
+    return EARLIEST_MS + (frame === 0 ? this.#sinceEarliestMs : this.#laterAt(frame, TIME));
   }
 
   /** Where frame number `frame` begins; the end of the bytes for the one after the last. */
   startAt(frame: number): number {
-    return this.#marks?.[frame * STRIDE + START] ?? this.#used;
+    return frame === 0 ? 0 : (this.#later?.[(frame - 1) * STRIDE + START] ?? this.#used);
   }
 
   frameAt(frame: number): Frame {
-    const at = frame * STRIDE;
     return {
       offset: this.offsetAt(frame),
       timeMs: this.timeAt(frame),
-      bodyStart: this.#marks?.[at + BODY_START] ?? 0,
-      bodyEnd: this.#marks?.[at + BODY_END] ?? 0,
+      bodyStart: frame === 0 ? this.#bodyStart : this.#laterAt(frame, BODY_START),
+      bodyEnd: frame === 0 ? this.#bodyEnd : this.#laterAt(frame, BODY_END),
       bytes: this.slice(frame, frame + 1),
     };
   }
@@ -114,5 +125,16 @@ export class Segment {
       else low = middle + 1;
     }
     return low;
+  }
+
+  #markFirst({ offset, timeMs, bodyStart, bodyEnd }: FrameMark): void {
+    this.#offset = offset;
+    this.#sinceEarliestMs = timeMs - EARLIEST_MS;
+    this.#bodyStart = bodyStart;
+    this.#bodyEnd = bodyEnd;
+  }
+
+  #laterAt(frame: number, what: number): number {
+    return this.#later?.[(frame - 1) * STRIDE + what] ?? 0;
   }
 }
