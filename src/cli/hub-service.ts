@@ -25,6 +25,7 @@ export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: stri
       bodiesBytes: settings['limits.bodiesBytes'],
     },
     heartbeatMs: settings['hub.heartbeatMs'],
+    pingMs: settings['hub.pingMs'],
     retryMs: settings['hub.retryMs'],
     stallTimeoutMs: settings['hub.stallTimeoutMs'],
     drainMs: settings['hub.drainMs'],

@@ -102,8 +102,10 @@ function subscribeUrl({ url, channels, since, last }: SubscribeOptions): string 
   const target = new URL(url);
   const query = target.searchParams;
   let path = '/subscribe';
-  if (channels === 'own') path = '/sse';
-  else if (channels.length === 1) path += `/${encodeURIComponent(channels.join(''))}`;
+  if (channels === 'own') {
+    path = '/sse';
+    query.set('ping', 'false');
+  } else if (channels.length === 1) path += `/${encodeURIComponent(channels.join(''))}`;
   else {
     for (const channel of channels) query.append('channel', channel);
     query.set('envelope', 'json');

@@ -11,6 +11,7 @@ import type { AuthRequest } from './auth/credential.js';
 import { covers } from './auth/revocations.js';
 import type { Revocation } from './auth/revocations.js';
 import type { Channel } from './channel.js';
+import { Pings } from './compat/pings.js';
 import type { Connection } from './connection.js';
 import { Delivery } from './delivery.js';
 import type { BareListener } from './http/handler.js';
@@ -40,6 +41,8 @@ export interface SubscribeRequest {
   /** Whether data is wrapped in JSON that names channel and id. */
   readonly isEnvelope: boolean;
   readonly resume: ResumeRequest;
+  /** Whether it is sent `ping` events (default false). */
+  readonly isPinged?: boolean;
   /** Where the client connects from. */
   readonly address: string;
   /** Who it is. */
@@ -54,6 +57,7 @@ export interface Opening {
   readonly connection: Connection;
   readonly feed: Feed;
   readonly start: Start;
+  readonly isPinged: boolean;
   /** All its channels have ended and nothing is left to deliver. */
   readonly isOver: boolean;
 }
@@ -191,8 +195,9 @@ export class HubCore {
   }
 
   /** Finds out where a subscription would begin. @throws HubError when it is refused. */
-  async open({ channels: names, address, access, userAgent, isEnvelope, resume }: SubscribeRequest): Promise<Opening> {
+  async open(request: SubscribeRequest): Promise<Opening> {
     this.#refuseWhileDraining('subscribe');
+    const { channels: names, address, access, userAgent, isEnvelope, resume, isPinged = false } = request;
     const { application, user } = access;
     const isUser = application !== undefined && user !== undefined;
     const connection: Connection = {
@@ -209,7 +214,7 @@ export class HubCore {
       const { epoch, headOffset } = this.store;
       const start = resolveStart(resume, feed, { epoch, headOffset, nowMs: this.store.nowMs() });
       const isOver = feed.isEnded && start.gaps.length === 0 && start.offset >= feed.headOffset;
-      return { access, connection, feed, start, isOver };
+      return { access, connection, feed, start, isPinged, isOver };
     } catch (error) {
       if (feed !== undefined) this.#feeds.release(feed);
       this.backplane.leave(connection);
@@ -224,7 +229,7 @@ export class HubCore {
   }
 
   /** Begins to deliver; the caller has written what the stream opens with. */
-  admit({ access, connection, feed, start }: Opening, outlet: Outlet): Subscriber {
+  admit({ access, connection, feed, start, isPinged }: Opening, outlet: Outlet): Subscriber {
     const subscriber = new Subscriber({
       access,
       connection,
@@ -232,6 +237,7 @@ export class HubCore {
       outlet,
       offset: start.offset,
       context: this.#context,
+      pings: isPinged ? this.#createPings() : undefined,
     });
     feed.subscribers.add(subscriber);
     this.subscribers.add(subscriber);
@@ -303,6 +309,11 @@ export class HubCore {
       const isRevoked = revocations.some((revocation) => covers(revocation, subscriber.access));
       if (isRevoked) subscriber.sendAway(REVOKED, this.jitteredRetryMs());
     }
+  }
+
+  #createPings(): Pings | undefined {
+    const { pingMs, heartbeatMs } = this.settings;
+    return pingMs === 0 ? undefined : new Pings(Math.max(1, Math.round(pingMs / heartbeatMs)));
   }
 
   #pause(delayMs: number): Promise<void> {

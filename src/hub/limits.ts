@@ -54,6 +54,7 @@ export const DEFAULT_LIMITS: HubLimits = {
 /** Milliseconds; each is explained at {@link import('./hub.js').HubOptions}. */
 export const DEFAULT_TIMES = {
   heartbeatMs: 15_000,
+  pingMs: 30_000,
   retryMs: 2000,
   stallTimeoutMs: 60_000,
   drainMs: 10_000,

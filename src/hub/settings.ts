@@ -15,6 +15,8 @@ export interface HubOptions {
   readonly limits?: Partial<HubLimits>;
   /** Between comments that keep an idle connection open (default 15,000). */
   readonly heartbeatMs?: number;
+  /** Between `ping` events on a user's own stream, in whole heartbeat intervals (default 30,000; 0: none). */
+  readonly pingMs?: number;
   /** What clients are told to wait before they reconnect (default 2,000). */
   readonly retryMs?: number;
   /** How long a subscriber may take none of its bytes before it is cut off (default 60,000). */

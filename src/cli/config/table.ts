@@ -101,6 +101,12 @@ const TABLE = {
     unit: 'ms',
     min: 100,
   }),
+  'hub.pingMs': integer({
+    doc: "How often a user's own stream gets a ping event, in whole heartbeat intervals; 0: never.",
+    verbs: SERVE,
+    default: 30_000,
+    unit: 'ms',
+  }),
   'hub.retryMs': integer({
     doc: 'How long clients wait before they reconnect.',
     verbs: SERVE,
