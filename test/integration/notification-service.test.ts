@@ -16,6 +16,8 @@ function startHub(options: HubOptions = {}): Promise<HubServer> {
 const tokenOf = (application: string, user: string): Promise<string> =>
   mintToken({ secret: SECRET, application, user, lifetimeMs: 60_000, nowMs: Date.now() });
 
+const isPing = ({ type }: { readonly type: string }): boolean => type === 'ping';
+
 test('GET /sse takes the token from the query and says who the connection is', async () => {
   await using hub = await startHub();
   await using client = await StreamClient.open(`${hub.url}/sse?Authorization=${await tokenOf('shop', 'ann')}`);
@@ -32,9 +34,8 @@ test('GET /sse gets a ping event now and then, which leaves the Last-Event-ID as
   const url = `${hub.url}/sse?Authorization=${await tokenOf('shop', 'ann')}`;
   await using client = await StreamClient.open(url);
   const opened = await client.event('tidegate.open').then(() => client.lastEventId);
-  const isPing = ({ type }: { readonly type: string }): boolean => type === 'ping';
   await expect.poll(() => client.events.filter(isPing).length).toBeGreaterThan(1);
-  expect(client.events.filter(isPing)[0]).toMatchObject({ data: '{}' });
+  expect(client.events.find(isPing)).toMatchObject({ data: '{}' });
   expect(client.lastEventId).toBe(opened);
   // Every second heartbeat is a ping, and comments keep the others company.
   expect(client.comments.length).toBeGreaterThan(0);
