@@ -17,6 +17,7 @@ export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: stri
       connections: settings['limits.connections'],
       connectionsPerAddress: settings['limits.connectionsPerAddress'],
       connectionsPerUser: settings['limits.connectionsPerUser'],
+      connectionsPerToken: settings['limits.connectionsPerToken'],
       publishPerSecond: settings['limits.publishPerSecond'],
       channels: settings['limits.channels'],
       channelsPerConnection: settings['limits.channelsPerConnection'],
@@ -33,7 +34,9 @@ export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: stri
     channels: settings['channel.slow'].map(readRule),
     channelTtlMs: settings['channel.ttlMs'],
     compression: settings['http.compression'],
-    cors: { origins: settings['http.cors.origins'] },
+    cors: { origins: settings['http.cors.origins'], headers: settings['http.cors.headers'] },
+    trustedProxies: settings['http.trustedProxies'],
+    ...(settings['node.id'] === undefined ? {} : { nodeId: settings['node.id'] }),
     logger,
   };
 }

@@ -58,6 +58,7 @@ const CODES = {
     isRetryable: true,
     title: 'Too many connections from one address',
   },
+  'too-many-connections-of-token': { status: 429, isRetryable: true, title: 'Too many connections with one token' },
   'too-many-connections-of-user': { status: 429, isRetryable: true, title: 'Too many connections of one user' },
   'too-many-revocations': { status: 503, isRetryable: true, title: 'The hub is full' },
   'unknown-api-key': { status: 401, isRetryable: false, title: 'The API key is not known' },

@@ -205,7 +205,9 @@ export class HubCore {
       channels: names,
       address,
       openedAtMs: this.store.nowMs(),
-      ...(isUser ? { identity: { application, user }, ...(userAgent === undefined ? {} : { userAgent }) } : {}),
+      ...(access.credentialKey === undefined ? {} : { credential: access.credentialKey }),
+      ...(isUser ? { identity: { application, user }, node: this.settings.nodeId } : {}),
+      ...(isUser && userAgent !== undefined ? { userAgent } : {}),
     };
     const channels = await this.backplane.join(connection);
     let feed: Feed | undefined;

@@ -1,3 +1,5 @@
+import { hostname } from 'node:os';
+
 import { systemClock } from '../base/index.js';
 import type { Clock } from '../base/index.js';
 import { quote } from '../protocol/index.js';
@@ -8,6 +10,7 @@ import type { ChannelRule } from './channel-rules.js';
 import type { Compression } from './compression.js';
 import { DEFAULT_HISTORY, DEFAULT_LIMITS, DEFAULT_TIMES } from './limits.js';
 import type { HistoryLimits, HubLimits } from './limits.js';
+import { TrustedProxies } from './trusted-proxies.js';
 
 /** Everything has a default; times are in milliseconds. */
 export interface HubOptions {
@@ -32,7 +35,13 @@ export interface HubOptions {
   readonly cors?: {
     /** Origins whose pages may read and publish; `*` is all, without credentials (default none but the hub's own). */
     readonly origins: readonly string[];
+    /** Request headers that they may send beside those that the hub knows (default none). */
+    readonly headers?: readonly string[];
   };
+  /** Proxies whose `X-Forwarded-For` is believed: addresses, networks such as `10.0.0.0/8`, `loopback`, `private` (default none). */
+  readonly trustedProxies?: readonly string[];
+  /** What this machine is called in the list of connections (default: its host name). */
+  readonly nodeId?: string;
   /** How streams are sent to who accepts it: `gzip`, each flush compressed once for all (the default), or `none`. */
   readonly compression?: Compression;
   /** Where the hub is mounted in a server that strips nothing, such as `/events` (default none). */
@@ -42,17 +51,32 @@ export interface HubOptions {
 }
 
 /** The options with their defaults filled in. */
-export type HubSettings = Required<Omit<HubOptions, 'history' | 'limits' | 'logger' | 'cors' | 'channels'>> & {
+export type HubSettings = Required<
+  Omit<HubOptions, 'history' | 'limits' | 'logger' | 'cors' | 'channels' | 'trustedProxies'>
+> & {
   readonly history: HistoryLimits;
   readonly limits: HubLimits;
   readonly rules: ChannelRules;
   readonly origins: readonly string[];
+  /** Request headers that a page of another origin may send. */
+  readonly corsHeaders: readonly string[];
+  readonly proxies: TrustedProxies;
   readonly logger: Logger | undefined;
 };
 
-/** @throws TypeError where `basePath` is none, or a channel rule cannot be read. */
+/** @throws TypeError where `basePath` or a proxy is none, or a channel rule cannot be read. */
 export function settingsOf(options: HubOptions): HubSettings {
-  const { basePath = '', history, limits, cors, channels = [], logger, clock = systemClock, ...others } = options;
+  const {
+    basePath = '',
+    history,
+    limits,
+    cors,
+    channels = [],
+    trustedProxies = [],
+    logger,
+    clock = systemClock,
+    ...others
+  } = options;
   if (basePath !== '' && !/^(\/[A-Za-z0-9._~-]+)+$/.test(basePath)) {
     throw new TypeError(`Cannot mount the hub at ${quote(basePath)}: write it like "/events"`);
   }
@@ -60,6 +84,7 @@ export function settingsOf(options: HubOptions): HubSettings {
     ...DEFAULT_TIMES,
     compression: 'gzip',
     auth: { mode: 'none' },
+    nodeId: hostname(),
     ...others,
     basePath,
     clock,
@@ -68,5 +93,7 @@ export function settingsOf(options: HubOptions): HubSettings {
     limits: { ...DEFAULT_LIMITS, ...limits },
     rules: new ChannelRules(channels),
     origins: cors?.origins ?? [],
+    corsHeaders: cors?.headers ?? [],
+    proxies: new TrustedProxies(trustedProxies),
   };
 }

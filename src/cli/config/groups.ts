@@ -9,7 +9,7 @@ export interface Group {
 const TITLES: readonly (readonly [title: string, pattern: RegExp])[] = [
   ['HTTP', /^(http\.|auth$|insecure$)/],
   ['Access', /^auth\./],
-  ['Hub', /^(workers$|(hub|history|channel|limits)\.)/],
+  ['Hub', /^(workers$|(node|hub|history|channel|limits)\.)/],
   ['Client', /^url$/],
   ['Source', /^(pipeline|source|filter)\./],
   ['Spool, checkpoint and data', /^(spool|checkpoint|data)\./],

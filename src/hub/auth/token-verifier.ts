@@ -57,7 +57,7 @@ export class TokenVerifier {
     const { generation } = keys;
     const key = await keys.find(readKeyId(token));
     const payload = await checkSignature(token, key, algorithm);
-    const access = readClaims(payload, rules, clock.now());
+    const access: Access = { ...readClaims(payload, rules, clock.now()), credentialKey: hash };
     this.#remember(hash, { access, generation });
     return access;
   }

@@ -70,7 +70,8 @@ export interface Backplane extends AsyncDisposable {
   /**
    * Admits a connection. Resolves with its channels, in the store and with everything that was published until
    * now; they are followed until as many connections have left.
-   * @throws HubError `too-many-connections`, `too-many-connections-from-address`, `too-many-connections-of-user`, `too-many-channels`.
+   * @throws HubError `too-many-connections`, `too-many-connections-from-address`, `too-many-connections-of-user`, `too-many-connections-of-token`,
+   * `too-many-channels`.
    */
   join(connection: Connection): Promise<readonly Channel[]>;
   /** Every connection that joined leaves, once. */

@@ -16,6 +16,7 @@ const Shown = z
     created_at: z.number(),
     remote_addr: z.string(),
     user_agent: z.string(),
+    node: z.string(),
     channels: z.array(z.string()),
     application: z.object({ id: z.string() }),
     user: z.object({ id: z.string() }),
@@ -118,12 +119,21 @@ function byUser({ connections }: ConnectionPage): Record<string, Record<string, 
   return users;
 }
 
-function shown({ id, openedAtMs, address, userAgent = '', channels, identity }: Connection): ShownConnection {
+function shown({
+  id,
+  openedAtMs,
+  address,
+  userAgent = '',
+  node = '',
+  channels,
+  identity,
+}: Connection): ShownConnection {
   return {
     id,
     created_at: Math.floor(openedAtMs / 1000),
     remote_addr: address,
     user_agent: userAgent,
+    node,
     channels: [...channels],
     application: { id: identity?.application ?? '' },
     user: { id: identity?.user ?? '' },

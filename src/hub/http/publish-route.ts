@@ -31,7 +31,7 @@ type BodyForm = 'json' | 'ndjson' | 'stream' | 'raw';
 /** `POST /publish/{channel}` and `POST /publish` (PROTOCOL.md, 6). @throws HubError where it is refused. */
 export async function handlePublish({ hub, request, response, target }: Exchange, access: Access): Promise<void> {
   const channel = channelFor(access, target.segments);
-  const publisher = access.rateKey ?? remoteAddress(request);
+  const publisher = access.rateKey ?? remoteAddress(hub, request);
   const form = bodyForm(request, target.query);
   const answer =
     channel === undefined
