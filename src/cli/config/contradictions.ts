@@ -15,6 +15,7 @@ const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
   ingest: [ends],
   publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse'])],
+  generate: [],
   subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since'])],
   replay: [endlessEnd],
   record: [],

@@ -12,7 +12,7 @@ const MIB = 1024 * KIB;
 const SERVE = ['serve'] as const;
 const HUB = ['serve', 'demo'] as const;
 const INGEST = ['ingest'] as const;
-const EVERY: readonly VerbName[] = ['serve', 'ingest', 'publish', 'subscribe', 'record', 'replay', 'demo'];
+const EVERY: readonly VerbName[] = ['serve', 'ingest', 'publish', 'subscribe', 'record', 'replay', 'generate', 'demo'];
 const SERVICES: readonly VerbName[] = ['serve', 'ingest', 'replay', 'demo'];
 
 /**
@@ -128,7 +128,7 @@ const TABLE = {
   // --- Clients of a hub ---------------------------------------------------------------------------
   url: url({
     doc: 'The hub.',
-    verbs: ['publish', 'subscribe'],
+    verbs: ['publish', 'subscribe', 'generate'],
     default: 'http://127.0.0.1:8080',
     aliases: [{ flag: '-u' }],
   }),
