@@ -3,6 +3,7 @@ import { AUTH } from './auth-settings.js';
 import { FLAGS } from './flags.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
 import type { FlagAlias, Setting, VerbName } from './setting.js';
+import { WEBHOOKS } from './webhook-settings.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -84,6 +85,7 @@ const TABLE = {
   }),
 
   ...AUTH,
+  ...WEBHOOKS,
 
   workers: string({
     doc: 'Processes that hold connections; one more then orders the events. auto: as many as there are cores.',
