@@ -17,6 +17,7 @@ import { addConnections } from './connections.js';
 import { describeStreams } from './openapi.js';
 import { addTokens } from './tokens.js';
 import { asRefusal, problemHeaders, problemOf } from './problem.js';
+import { remoteAddress } from './remote-address.js';
 
 const VERSION = '1';
 const PAGE = { default: 100, max: 1000 };
@@ -194,7 +195,7 @@ async function requireChannel(hub: HubCore, request: Incoming, { action, channel
   const access = callerOf(request);
   requireChannels(access, action, [channel]);
   // Whoever may not subscribe shall not read the history instead.
-  await hub.authorize({ action, access, channels: [channel], address: request.socket.remoteAddress ?? '' });
+  await hub.authorize({ action, access, channels: [channel], address: remoteAddress(request) });
 }
 
 /** The framework's own refusals are of bodies that are no JSON. */

@@ -12,7 +12,7 @@ export interface Question {
   readonly connection?: string;
 }
 
-/** As it is sent (PROTOCOL.md, 12.4): nothing of a token, and what is not known is left out. */
+/** As it is sent (PROTOCOL.md, 12.6): nothing of a token, and what is not known is left out. */
 export function questionBody({ action, access, channels, address, connection }: Question): string {
   const { kind, application, user } = access;
   return JSON.stringify({ action, caller: kind, application, user, channels, address, connection });

@@ -11,7 +11,7 @@ export interface Verdict {
 const REASON_CHARACTERS_MAX = 200;
 
 /**
- * Reads an answer (PROTOCOL.md, 12.5). A verdict is a 200 whose JSON object has `allow: true` or `false`, or a 403. All
+ * Reads an answer (PROTOCOL.md, 12.7). A verdict is a 200 whose JSON object has `allow: true` or `false`, or a 403. All
  * else is none: any page that says 200 would open every channel.
  */
 export function readVerdict({ status, body }: WebhookAnswer): Verdict | WebhookFault {
