@@ -241,6 +241,30 @@ describe('the authorizer', () => {
       expect(shown).not.toContain(secret);
   });
 
+  test('is asked once more where the connection broke, and no third time', async () => {
+    await using receiver = await WebhookReceiver.start((response) => {
+      receiver.answer = allow;
+      response.destroy();
+    });
+    await using hub = await startHub({ authorize: { url: receiver.url, timeoutMs: 5000 } });
+    const headers = { ...plain, ...(await bearer()) };
+    expect((await hub.publish('a', 'x', headers)).status).toBe(200);
+    expect(receiver.received).toHaveLength(2);
+    receiver.answer = (response) => response.destroy();
+    expect((await hub.publish('a', 'x', headers)).status).toBe(503);
+    expect(receiver.received).toHaveLength(4);
+  });
+
+  test('knows who is anonymous where nobody is asked who they are', async () => {
+    await using receiver = await WebhookReceiver.start(allow);
+    await using hub = await startHub({ authorize: { url: receiver.url } }, { auth: { mode: 'none' } });
+    await using client = await hub.subscribe('a');
+    await client.event('tidegate.live');
+    const connection = client.headers['x-connection-id'];
+    const question = { action: 'subscribe', caller: 'anonymous', channels: ['a'], address: '127.0.0.1', connection };
+    expect(receiver.received.map(({ body }) => body)).toEqual([question]);
+  });
+
   test('that hangs bounds a flood of subscribes, in requests, in line and in time', async () => {
     await using receiver = await WebhookReceiver.start(hangs);
     const authorize = { url: receiver.url, timeoutMs: 400, concurrency: 4, waitingMax: 6 };

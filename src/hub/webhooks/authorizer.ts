@@ -125,11 +125,13 @@ export class Authorizer {
   }
 
   async #askOnce(question: Question, deadlineMs: number): Promise<Verdict | WebhookFault> {
+    const timeoutMs = deadlineMs - this.#clock.now();
+    if (timeoutMs <= 0) return { failure: 'timeout' };
     const answer = await this.#endpoint.post({
       id: crypto.randomUUID(),
       contentType: 'application/json',
       body: questionBody(question),
-      timeoutMs: deadlineMs - this.#clock.now(),
+      timeoutMs,
     });
     return 'failure' in answer ? answer : readVerdict(answer);
   }
