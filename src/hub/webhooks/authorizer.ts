@@ -108,17 +108,21 @@ export class Authorizer {
   }
 
   async #ask(question: Question): Promise<Verdict | WebhookFault> {
+    const { timeoutMs } = this.#options;
     const startedMs = this.#clock.now();
-    const deadlineMs = startedMs + this.#options.timeoutMs;
-    const turn = await this.#turns.take((task) => this.#clock.after(this.#options.timeoutMs, task));
-    if (turn !== 'taken') return this.#failed({ failure: turn });
+    const turn = await this.#turns.take((task) => this.#clock.after(timeoutMs, task));
+    if (turn === 'overloaded') return this.#failed({ failure: turn });
+    const verdict = turn === 'taken' ? await this.#askInTurn(question, startedMs + timeoutMs) : { failure: turn };
+    this.onAnswered?.(this.#clock.now() - startedMs);
+    return 'failure' in verdict ? this.#failed(verdict) : this.#answered(verdict);
+  }
+
+  async #askInTurn(question: Question, deadlineMs: number): Promise<Verdict | WebhookFault> {
     try {
-      let verdict = await this.#askOnce(question, deadlineMs);
+      const verdict = await this.#askOnce(question, deadlineMs);
       // A connection that was kept open may have been closed just then, and no question does harm when asked twice.
       const isBroken = 'failure' in verdict && verdict.failure === 'unreachable';
-      if (isBroken) verdict = await this.#askOnce(question, deadlineMs);
-      this.onAnswered?.(this.#clock.now() - startedMs);
-      return 'failure' in verdict ? this.#failed(verdict) : this.#answered(verdict);
+      return isBroken ? await this.#askOnce(question, deadlineMs) : verdict;
     } finally {
       this.#turns.release();
     }

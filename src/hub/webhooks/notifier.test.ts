@@ -1,3 +1,4 @@
+import { array, assert, asyncProperty, boolean, integer, record, tuple } from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { createCapturingLogger } from '../../../test/support/capturing-logger.js';
@@ -202,26 +203,46 @@ describe('Notifier', () => {
     expect(small.waiting).toBeLessThan(11);
   });
 
-  it('never lets a closed overtake the opened of its connection, whatever fails and in whatever order', async () => {
-    const failing = new Set<string>();
-    await using receiver = await WebhookReceiver.start((response, { body }) => {
-      const id = String(body['id']);
-      const isFirst = !failing.has(id);
-      failing.add(id);
-      response.writeHead(isFirst && id.charCodeAt(0) % 2 === 0 ? 500 : 200).end();
+  it('never lets a closed overtake the opened of its connection, whatever fails, in whatever order', async () => {
+    await using receiver = await WebhookReceiver.start();
+    /** For each connection how often its opened and its closed fail, and whether it closes before others open. */
+    const plan = tuple(integer({ min: 0, max: 3 }), integer({ min: 0, max: 3 }), boolean());
+    const plans = record({
+      plans: array(plan, { minLength: 1, maxLength: 12 }),
+      concurrency: integer({ min: 1, max: 8 }),
     });
-    const { notifier, clock } = rig(receiver.url, { concurrency: 8 });
-    const ids = Array.from({ length: 40 }, (_, index) => `c${index}`);
-    for (const id of ids) notifier.notify('opened', connection(id));
-    for (const id of ids) notifier.notify('closed', connection(id));
-    await until(() => {
-      clock.advance(100);
-      return notifier.waiting === 0;
-    });
-    expect(notifier.counters.delivered).toBe(80);
+    await assert(
+      asyncProperty(plans, async ({ plans: all, concurrency }) => {
+        const failuresLeft = new Map<string, number>();
+        receiver.received.length = 0;
+        receiver.answer = (response, { body }) => {
+          const key = `${String(body['subject'])} ${String(body['type'])}`;
+          const left = failuresLeft.get(key) ?? 0;
+          failuresLeft.set(key, left - 1);
+          if (left % 2 === 1) response.destroy();
+          else response.writeHead(left > 0 ? 500 : 204).end();
+        };
+        const { notifier, clock } = rig(receiver.url, { concurrency });
+        for (const [at, [opened, closed, isShort]] of all.entries()) {
+          failuresLeft.set(`c${at} tidegate.connection.opened`, opened);
+          failuresLeft.set(`c${at} tidegate.connection.closed`, closed);
+          notifier.notify('opened', connection(`c${at}`));
+          if (isShort) notifier.notify('closed', connection(`c${at}`));
+        }
+        for (const [at, [, , isShort]] of all.entries()) if (!isShort) notifier.notify('closed', connection(`c${at}`));
+        await until(() => {
+          clock.advance(250);
+          return notifier.waiting === 0;
+        });
+        expect(notifier.counters.delivered).toBe(all.length * 2);
+        expect(notifier.counters.retried).toBe(all.reduce((sum, [opened, closed]) => sum + opened + closed, 0));
+        const order = told(receiver);
+        for (const at of all.keys())
+          expect(order.lastIndexOf(`c${at} opened`)).toBeLessThan(order.indexOf(`c${at} closed`));
+      }),
+      { numRuns: 25 },
+    );
     expect(receiver.atOnceMax).toBeLessThanOrEqual(8);
-    const order = told(receiver);
-    for (const id of ids) expect(order.lastIndexOf(`${id} opened`)).toBeLessThan(order.indexOf(`${id} closed`));
   });
 
   it('asks a receiver that fails one request at a time, and hurries when it is back', async () => {
