@@ -179,7 +179,6 @@ export class HubCore {
   async authorize(question: Question): Promise<void> {
     if (this.authorizer === undefined) return;
     await this.authorizer.require(question);
-    this.#refuseWhileDraining(question.action);
     // A revocation ends the streams that are there; one that is still being asked about is not.
     const authenticator = await this.#authenticator;
     authenticator.requireUnrevoked(question.access);
@@ -218,8 +217,10 @@ export class HubCore {
       openedAtMs: this.store.nowMs(),
       ...(isUser ? { identity: { application, user }, ...(userAgent === undefined ? {} : { userAgent }) } : {}),
     };
-    const question = { action: 'subscribe', access, channels: names, address, connection: connection.id } as const;
-    if (this.authorizer !== undefined) await this.authorize(question);
+    if (this.authorizer !== undefined) {
+      await this.authorize({ action: 'subscribe', access, channels: names, address, connection: connection.id });
+      this.#refuseWhileDraining('subscribe');
+    }
     const channels = await this.backplane.join(connection);
     let feed: Feed | undefined;
     try {

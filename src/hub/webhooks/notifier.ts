@@ -71,7 +71,7 @@ interface Delivery {
   isFlying: boolean;
   backoff: Backoff | undefined;
   /** Takes the timer back that it rests by. */
-  wake: (() => void) | undefined;
+  cancelRest: (() => void) | undefined;
   /** What happened to the same connection later; it must not overtake. */
   follower: Delivery | undefined;
 }
@@ -129,7 +129,7 @@ export class Notifier {
       attempts: 0,
       isFlying: false,
       backoff: undefined,
-      wake: undefined,
+      cancelRest: undefined,
       follower: undefined,
     };
     const before = this.#latest.get(connection.id);
@@ -162,7 +162,7 @@ export class Notifier {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#endpoint.close();
-    for (const delivery of this.#pending) delivery.wake?.();
+    for (const delivery of this.#pending) delivery.cancelRest?.();
     if (this.#pending.size > 0) this.#countDropped('closed', this.#pending.size);
     for (const all of [this.#pending, this.#ready, this.#latest]) all.clear();
     this.#bytes = 0;
@@ -227,7 +227,7 @@ export class Notifier {
     const restMs = this.#restMs(delivery, 'status' in answer ? answer.retryAfterMs : 0);
     const ageMs = this.#clock.now() + restMs - delivery.sinceMs;
     if (delivery.attempts >= attemptsMax || ageMs > maxAgeMs) return this.#drop(delivery, 'expired', fault);
-    delivery.wake = this.#clock.after(restMs, () => {
+    delivery.cancelRest = this.#clock.after(restMs, () => {
       this.#endRest(delivery);
       this.#sendReady();
     });
@@ -240,14 +240,14 @@ export class Notifier {
   }
 
   #endRest(delivery: Delivery): void {
-    if (delivery.wake === undefined) return;
-    delivery.wake();
-    delivery.wake = undefined;
+    if (delivery.cancelRest === undefined) return;
+    delivery.cancelRest();
+    delivery.cancelRest = undefined;
     this.#ready.add(delivery);
   }
 
   #drop(delivery: Delivery, reason: DropReason, fault: WebhookFault | undefined): void {
-    delivery.wake?.();
+    delivery.cancelRest?.();
     this.#ready.delete(delivery);
     this.#countDropped(reason, 1, fault);
     this.#forget(delivery);
