@@ -3,6 +3,7 @@ import type { ChannelRule, Hub, HubOptions, HubServer } from '../hub/index.js';
 import type { Logger } from '../runtime/index.js';
 import { authOptionsOf } from './auth-options.js';
 import type { Settings } from './config/index.js';
+import { webhookOptionsOf } from './webhook-options.js';
 
 /** A hub's options as the settings have them. */
 export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: string): Promise<HubOptions> {
@@ -31,6 +32,7 @@ export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: stri
     stallTimeoutMs: settings['hub.stallTimeoutMs'],
     drainMs: settings['hub.drainMs'],
     auth: await authOptionsOf(settings, cwd),
+    webhooks: await webhookOptionsOf(settings, cwd),
     channels: settings['channel.slow'].map(readRule),
     channelTtlMs: settings['channel.ttlMs'],
     compression: settings['http.compression'],

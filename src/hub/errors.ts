@@ -7,7 +7,9 @@ export interface ErrorTraits {
 }
 
 const CODES = {
+  'authorization-unavailable': { status: 503, isRetryable: true, title: 'Nobody can say whether it is allowed' },
   'channel-ended': { status: 409, isRetryable: false, title: 'The channel has ended' },
+  'denied-by-webhook': { status: 403, isRetryable: false, title: 'It is not allowed' },
   disconnected: { status: 403, isRetryable: false, title: 'The connection was ended' },
   draining: { status: 503, isRetryable: true, title: 'The hub is shutting down' },
   'duplicate-channel': { status: 400, isRetryable: false, title: 'A channel is named twice' },

@@ -34,6 +34,9 @@ import type { HubOptions, HubSettings } from './settings.js';
 import type { ChannelStore } from './store.js';
 import { countGaps, Subscriber } from './subscriber.js';
 import type { Outlet, SubscriberContext } from './subscriber.js';
+import { Authorizer } from './webhooks/authorizer.js';
+import { Notifier } from './webhooks/notifier.js';
+import type { Question } from './webhooks/question.js';
 
 /** What the hub is asked to deliver. */
 export interface SubscribeRequest {
@@ -104,6 +107,10 @@ export class HubCore {
   onFlushed: ((waitedMs: number) => void) | undefined;
   /** What this process has counted, for another that is asked for all. */
   onReport: (() => Promise<MetricsReport>) | undefined;
+  /** Told of connections; undefined: nobody is. */
+  readonly notifier: Notifier | undefined;
+  /** Asked before somebody may subscribe or publish; undefined: nobody is. */
+  readonly authorizer: Authorizer | undefined;
   readonly #feeds: FeedRegistry;
   /** Of connections with an identity: they can be asked for. */
   readonly #identified = new Map<string, Subscriber>();
@@ -125,7 +132,9 @@ export class HubCore {
   constructor(options: HubOptions, backplane?: Backplane) {
     this.settings = settingsOf(options);
     const nowMs = (): number => this.settings.clock.now();
-    const { auth, origins, clock, logger } = this.settings;
+    const { auth, origins, clock, logger, webhooks } = this.settings;
+    this.notifier = webhooks.notify && new Notifier(webhooks.notify, { clock, logger });
+    this.authorizer = webhooks.authorize && new Authorizer(webhooks.authorize, { clock, logger });
     this.#authenticator = createAuthenticator({ auth, origins, clock, logger });
     // Told to whoever asks for it: with keys that cannot be used, everybody is refused.
     this.#authenticator.catch(() => undefined);
@@ -173,6 +182,18 @@ export class HubCore {
     return authenticator.authenticate(request);
   }
 
+  /**
+   * Asks the authorizer, where there is one.
+   * @throws HubError as {@link Authorizer.require} does, and where the answer came too late to be of use.
+   */
+  async authorize(question: Question): Promise<void> {
+    if (this.authorizer === undefined) return;
+    await this.authorizer.require(question);
+    // A revocation ends the streams that are there; one that is still being asked about is not.
+    const authenticator = await this.#authenticator;
+    authenticator.requireUnrevoked(question.access);
+  }
+
   /** The channels that this process holds. */
   get store(): ChannelStore {
     return this.backplane.store;
@@ -209,6 +230,10 @@ export class HubCore {
       ...(isUser ? { identity: { application, user }, node: this.settings.nodeId } : {}),
       ...(isUser && userAgent !== undefined ? { userAgent } : {}),
     };
+    if (this.authorizer !== undefined) {
+      await this.authorize({ action: 'subscribe', access, channels: names, address, connection: connection.id });
+      this.#refuseWhileDraining('subscribe');
+    }
     const channels = await this.backplane.join(connection);
     let feed: Feed | undefined;
     try {
@@ -247,6 +272,7 @@ export class HubCore {
     if (access.expiresAtMs !== undefined) this.#expiries.add(subscriber, access.expiresAtMs);
     this.counters.subscriptions += 1;
     countGaps(this.counters, start.gaps);
+    this.notifier?.notify('opened', connection);
     return subscriber;
   }
 
@@ -259,6 +285,7 @@ export class HubCore {
     subscriber.feed.subscribers.delete(subscriber);
     this.#feeds.release(subscriber.feed);
     this.backplane.leave(subscriber.connection);
+    this.notifier?.notify('closed', subscriber.connection);
   }
 
   /** Counts a refusal by its code; `cause`, where it is no refusal but a fault of ours, goes to the log. */
@@ -289,17 +316,28 @@ export class HubCore {
     // Who does not take its goodbye is cut off.
     const deadlineMs = startedMs + drainMs + Math.max(drainMs, 1000);
     while (this.subscribers.size > 0 && clock.now() < deadlineMs) await this.#pause(DRAIN_TICK_MS);
+    await this.#tellTheLast();
     this.close();
   }
 
   close(): void {
     this.#isDraining = true;
     clearInterval(this.#upkeep);
+    this.authorizer?.close();
+    this.notifier?.close();
     void this.#authenticator.then(
       (authenticator) => authenticator.close(),
       () => undefined,
     );
     for (const subscriber of this.subscribers) subscriber.destroy();
+  }
+
+  /** Cuts off who is left, so that the receiver of webhooks hears of them too. */
+  async #tellTheLast(): Promise<void> {
+    if (this.notifier === undefined) return;
+    for (const subscriber of this.subscribers) subscriber.destroy();
+    if (this.subscribers.size > 0) await this.#pause(DRAIN_TICK_MS);
+    await this.notifier.flush();
   }
 
   /** Takes revocations over, and ends the streams that they are about. */

@@ -16,4 +16,5 @@ export type { HubServer, ListenOptions } from './http/listen.js';
 export type { Hub } from './hub.js';
 export { DEFAULT_HISTORY, DEFAULT_LIMITS, DEFAULT_TIMES } from './limits.js';
 export type { HistoryLimits, HubLimits } from './limits.js';
-export type { HubOptions } from './settings.js';
+export type { HubOptions, WebhookOptions } from './settings.js';
+export { readWebhookSecret } from './webhooks/signature.js';

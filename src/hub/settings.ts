@@ -11,6 +11,16 @@ import type { Compression } from './compression.js';
 import { DEFAULT_HISTORY, DEFAULT_LIMITS, DEFAULT_TIMES } from './limits.js';
 import type { HistoryLimits, HubLimits } from './limits.js';
 import { TrustedProxies } from './trusted-proxies.js';
+import type { AuthorizerOptions } from './webhooks/authorizer.js';
+import type { NotifierOptions } from './webhooks/notifier.js';
+
+/** Other servers that this hub calls; each process of a hub does its own. */
+export interface WebhookOptions {
+  /** Told of connections that opened and closed. */
+  readonly notify?: NotifierOptions;
+  /** Asked before somebody may subscribe or publish. */
+  readonly authorize?: AuthorizerOptions;
+}
 
 /** Everything has a default; times are in milliseconds. */
 export interface HubOptions {
@@ -32,6 +42,8 @@ export interface HubOptions {
   readonly channelTtlMs?: number;
   /** How callers prove who they are (default: nobody is asked). */
   readonly auth?: AuthOptions;
+  /** Other servers that are told or asked (default: none). */
+  readonly webhooks?: WebhookOptions;
   readonly cors?: {
     /** Origins whose pages may read and publish; `*` is all, without credentials (default none but the hub's own). */
     readonly origins: readonly string[];
@@ -85,6 +97,7 @@ export function settingsOf(options: HubOptions): HubSettings {
     compression: 'gzip',
     auth: { mode: 'none' },
     nodeId: hostname(),
+    webhooks: {},
     ...others,
     basePath,
     clock,

@@ -1,16 +1,15 @@
 import { authOfHub, secretOfToken } from './auth-contradictions.js';
 import { CliError } from '../errors.js';
-import { describeOrigin } from './origin.js';
-import type { Origin } from './origin.js';
+import { where } from './contradiction.js';
+import type { Origins } from './contradiction.js';
 import type { VerbName } from './setting.js';
 import type { Key, Settings } from './table.js';
-
-type Origins = ReadonlyMap<Key, Origin>;
+import { webhooksOfHub } from './webhook-contradictions.js';
 
 type Check = (settings: Settings, origins: Origins) => CliError | undefined;
 
 const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
-  serve: [exposure, authOfHub, halfTls, sizes],
+  serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes],
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
   ingest: [ends],
@@ -107,9 +106,4 @@ function exclusive(settings: Settings, origins: Origins, keys: readonly [Key, Ke
 function contradiction(origins: Origins, [first, second]: readonly [Key, Key], reason: string): CliError {
   const both = `${first}${where(origins, first)} together with ${second}${where(origins, second)}`;
   return new CliError('contradiction', `Cannot use ${both}: ${reason}`);
-}
-
-function where(origins: Origins, key: Key): string {
-  const origin = origins.get(key);
-  return origin === undefined ? '' : ` (${describeOrigin(origin)})`;
 }

@@ -9,6 +9,7 @@ export interface Group {
 const TITLES: readonly (readonly [title: string, pattern: RegExp])[] = [
   ['HTTP', /^(http\.|auth$|insecure$)/],
   ['Access', /^auth\./],
+  ['Webhooks', /^webhooks\./],
   ['Hub', /^(workers$|(node|hub|history|channel|limits)\.)/],
   ['Client', /^url$/],
   ['Source', /^(pipeline|source|filter)\./],

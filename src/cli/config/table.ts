@@ -5,6 +5,7 @@ import { HTTP } from './http-settings.js';
 import { LIMITS } from './limit-settings.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
 import type { FlagAlias, Setting, VerbName } from './setting.js';
+import { WEBHOOKS } from './webhook-settings.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -45,6 +46,7 @@ const TABLE = {
   }),
 
   ...AUTH,
+  ...WEBHOOKS,
 
   'node.id': string({
     doc: 'What this machine is called in the list of connections.',
