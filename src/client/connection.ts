@@ -46,6 +46,7 @@ export async function* runConnection(context: ConnectionContext): AsyncGenerator
       fetch: options.fetch ?? globalThis.fetch,
       signal: abort.signal,
     });
+    tokens.accept();
     if (response?.body == null) return {};
     yield { kind: 'status', state: 'connected' };
     const loss = yield* readBody(response.body.getReader(), reader, { ...context, abort });
