@@ -212,6 +212,61 @@ describe.skipIf(!hasBrowser)('the client in Chromium', () => {
     ]);
   });
 
+  test("subscribe() to 'own' gets what is published to its user, and resumes after a cut", async () => {
+    await using elsewhere = await HubServer.start();
+    await using hub = await startAskingHub(RETRY_MS);
+    await using link = await CuttableLink.open(() => hub.port);
+    const page = await ClientPage.open(await browser.newContext(), elsewhere.url, code);
+    await page.follow({ name: 'subscribe', options: { url: link.url, channels: 'own' } }, [await tokenFor()]);
+    await page.untilLive();
+    const headers = {
+      Authorization: `Bearer ${await tokenFor({ user: 'backend', grants: { users: true } })}`,
+      'Content-Type': 'text/plain',
+    };
+    const publish = (user: string, data: string): Promise<unknown> =>
+      fetch(`${hub.url}/publish/users/shop/${user}`, { method: 'POST', headers, body: data });
+    await publish('bob', 'for bob');
+    await publish('ann', '1');
+    await page.until((deliveries) => dataOf(deliveries).length === 1);
+    link.down();
+    await publish('ann', '2');
+    link.up();
+    const deliveries = await page.until((all) => dataOf(all).length === 2);
+    expect(dataOf(deliveries)).toEqual(['1', '2']);
+    expect(deliveries.filter(({ kind }) => kind === 'gap')).toEqual([]);
+  });
+
+  test('subscribeShared(): tabs with tokens share one connection, and each lives through the expiry of the leader’s', async () => {
+    await using elsewhere = await HubServer.start();
+    await using hub = await startAskingHub(RETRY_MS);
+    const context = await browser.newContext();
+    const grants = { subscribe: ['a'] };
+    const tabs: ClientPage[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      const tab = await ClientPage.open(context, elsewhere.url, code);
+      const tokens = [await tokenFor({ lifetimeMs: 3000, grants }), await tokenFor({ grants })];
+      await tab.follow({ name: 'subscribeShared', options: { url: hub.url, channels: ['a'], group: 'ann' } }, tokens);
+      await tab.untilLive();
+      tabs.push(tab);
+    }
+    const subscribers = (): Promise<number> =>
+      tokenFor({ grants }).then(async (token) => {
+        const { body } = await hub.get('/channels?all=true', { Authorization: `Bearer ${token}` });
+        return (body['channels'] as readonly { readonly subscribers: number }[])[0]?.subscribers ?? 0;
+      });
+    expect(await subscribers()).toBe(1);
+    await hub.hub.publish('a', { data: '1' });
+    const [leader] = tabs as [ClientPage];
+    await leader.until((deliveries) => causesOf(deliveries).length === 1);
+    await hub.hub.publish('a', { data: '2' });
+    for (const tab of tabs) {
+      const deliveries = await tab.until((all) => dataOf(all).length === 2);
+      expect(dataOf(deliveries)).toEqual(['1', '2']);
+    }
+    await expect.poll(subscribers).toBe(1);
+    await context.close();
+  });
+
   test('subscribeShared(): three tabs have one connection, and the next takes over when its tab closes', async () => {
     await using hub = await HubServer.start({ retryMs: RETRY_MS });
     const context = await browser.newContext();
