@@ -46,6 +46,7 @@ export async function* runConnection(context: ConnectionContext): AsyncGenerator
       fetch: options.fetch ?? globalThis.fetch,
       signal: abort.signal,
     });
+    tokens.accept();
     if (response?.body == null) return {};
     yield { kind: 'status', state: 'connected' };
     const loss = yield* readBody(response.body.getReader(), reader, { ...context, abort });
@@ -66,13 +67,13 @@ async function* readBody(
 ): AsyncGenerator<Delivery, ClientError | undefined, undefined> {
   const cancelHealth = clock.after(HEALTHY_AFTER_MS, () => backoff.reset());
   const fallSilent = (): void =>
-    abort.abort(new ClientError({ code: 'silent', message: 'The server missed its heartbeats', retryable: true }));
+    abort.abort(new ClientError({ code: 'silent', message: 'The server is silent', retryable: true }));
   try {
     for (;;) {
       const silenceMs = reader.heartbeatMs * SILENT_HEARTBEATS_MAX;
       const cancelSilence = silenceMs > 0 && clock.after(silenceMs, fallSilent);
       const { done, value } = await body.read().finally(cancelSilence || undefined);
-      if (done) return new ClientError({ code: 'closed', message: 'The server closed the stream', retryable: true });
+      if (done) return new ClientError({ code: 'closed', message: 'The server hung up', retryable: true });
       const { steps, resumeId, refusal } = reader.read(value);
       for (const step of steps) {
         if (step.delivery.kind === 'event') backoff.reset();

@@ -102,18 +102,14 @@ function readControl({ type, data, lastEventId }: ParsedEvent): Delivery | undef
       return { kind: 'open', channels: (JSON.parse(data) as OpenData).channels, cursor: lastEventId };
     case CONTROL.cursor:
       return { kind: 'cursor', cursor: lastEventId };
-    case CONTROL.gap: {
-      const gap = JSON.parse(data) as GapData;
-      return { kind: 'gap', ...gap };
-    }
+    case CONTROL.gap:
+      return { kind: 'gap', ...(JSON.parse(data) as GapData) };
     case CONTROL.conflated:
       return { kind: 'conflated', ...(JSON.parse(data) as ConflatedData) };
     case CONTROL.live:
       return { kind: 'live' };
-    case CONTROL.end: {
-      const { channel } = JSON.parse(data) as EndData;
-      return { kind: 'end', channel };
-    }
+    case CONTROL.end:
+      return { kind: 'end', channel: (JSON.parse(data) as EndData).channel };
     case CONTROL.error: {
       const { code, message, retryable } = JSON.parse(data) as ErrorData;
       throw new ClientError({ code, message, retryable });
