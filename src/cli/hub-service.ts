@@ -2,6 +2,7 @@ import { listen } from '../hub/index.js';
 import type { ChannelRule, Hub, HubOptions, HubServer } from '../hub/index.js';
 import type { Logger } from '../runtime/index.js';
 import { authOptionsOf } from './auth-options.js';
+import { isLoopback } from './config/index.js';
 import type { Settings } from './config/index.js';
 import { webhookOptionsOf } from './webhook-options.js';
 
@@ -38,9 +39,17 @@ export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: stri
     compression: settings['http.compression'],
     cors: { origins: settings['http.cors.origins'], headers: settings['http.cors.headers'] },
     trustedProxies: settings['http.trustedProxies'],
+    hosts: hostsOf(settings),
     ...(settings['node.id'] === undefined ? {} : { nodeId: settings['node.id'] }),
     logger,
   };
+}
+
+/** Without authentication on loopback, a browser on this machine is what a foreign page could reach the hub by. */
+function hostsOf(settings: Settings): readonly string[] {
+  const hosts = settings['http.hosts'];
+  const isOpen = settings.auth !== 'none' || !isLoopback(settings['http.host']);
+  return hosts.length === 0 && isOpen ? ['*'] : hosts;
 }
 
 /** `prices.*=latest:/symbol`, in the form that the table has checked. */

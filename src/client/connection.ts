@@ -73,7 +73,7 @@ async function* readBody(
       const silenceMs = reader.heartbeatMs * SILENT_HEARTBEATS_MAX;
       const cancelSilence = silenceMs > 0 && clock.after(silenceMs, fallSilent);
       const { done, value } = await body.read().finally(cancelSilence || undefined);
-      if (done) return new ClientError({ code: 'closed', message: 'The server hung up', retryable: true });
+      if (done) return new ClientError({ code: 'closed', message: 'The server closed the stream', retryable: true });
       const { steps, resumeId, refusal } = reader.read(value);
       for (const step of steps) {
         if (step.delivery.kind === 'event') backoff.reset();

@@ -122,12 +122,13 @@ function readControl({ type, data, lastEventId }: ParsedEvent): Delivery | undef
 
 /** @param channels those of the stream; undefined where the server is no hub. */
 function readEvent({ type, data, lastEventId }: ParsedEvent, channels: readonly string[] | undefined): EventDelivery {
-  if (channels === undefined) return { kind: 'event', id: lastEventId, type, data };
+  const event: EventDelivery = { kind: 'event', id: lastEventId, type, data };
+  if (channels === undefined) return event;
   const [channel] = channels;
-  if (channels.length === 1 && channel !== undefined) return { kind: 'event', channel, id: lastEventId, type, data };
+  if (channels.length === 1 && channel !== undefined) return { ...event, channel };
   const envelope = JSON.parse(data) as { channel: string; id?: string; event?: string; data: string };
   return {
-    kind: 'event',
+    ...event,
     channel: envelope.channel,
     id: envelope.id ?? '',
     type: envelope.event ?? type,

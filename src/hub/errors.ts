@@ -22,6 +22,7 @@ const CODES = {
   'forbidden-channel': { status: 403, isRetryable: false, title: 'The channel is not granted' },
   'forbidden-connections': { status: 403, isRetryable: false, title: 'The connections are not granted' },
   'foreign-origin': { status: 403, isRetryable: false, title: 'The page may not do this' },
+  'host-not-allowed': { status: 421, isRetryable: false, title: 'The hub does not answer for this host' },
   internal: { status: 500, isRetryable: true, title: 'The hub failed' },
   'invalid-batch': { status: 400, isRetryable: false, title: 'A line of the batch is not valid' },
   'invalid-channel': { status: 400, isRetryable: false, title: 'The channel name is not valid' },

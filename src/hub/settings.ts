@@ -52,6 +52,8 @@ export interface HubOptions {
   };
   /** Proxies whose `X-Forwarded-For` is believed: addresses, networks such as `10.0.0.0/8`, `loopback`, `private` (default none). */
   readonly trustedProxies?: readonly string[];
+  /** Host names that requests may name beside `localhost` and IP addresses; `*` is any (default `*`). */
+  readonly hosts?: readonly string[];
   /** What this machine is called in the list of connections (default: its host name). */
   readonly nodeId?: string;
   /** How streams are sent to who accepts it: `gzip`, each flush compressed once for all (the default), or `none`. */
@@ -97,6 +99,7 @@ export function settingsOf(options: HubOptions): HubSettings {
     compression: 'gzip',
     auth: { mode: 'none' },
     nodeId: hostname(),
+    hosts: ['*'],
     webhooks: {},
     ...others,
     basePath,

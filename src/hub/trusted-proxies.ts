@@ -1,4 +1,4 @@
-import { BlockList, isIP, isIPv4 } from 'node:net';
+import { BlockList, isIP, isIPv4, SocketAddress } from 'node:net';
 
 import { quote } from '../protocol/index.js';
 
@@ -72,5 +72,6 @@ function addressOf(hop: string): string | undefined {
     MAPPED,
     '',
   );
-  return isIP(bare) === 0 ? undefined : bare;
+  // One spelling for each, or limits would count them apart.
+  return isIP(bare) === 0 ? undefined : new SocketAddress({ address: bare, family: familyOf(bare) }).address;
 }

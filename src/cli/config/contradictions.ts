@@ -54,7 +54,8 @@ function halfTls(settings: Settings, origins: Origins): CliError | undefined {
   );
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine reaches what listens on `host`. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.[0-9]{1,3}){3}$/.test(host);
 }
 

@@ -58,6 +58,14 @@ export const HTTP = {
     expectedItem: 'an address, a network such as 10.0.0.0/8, loopback or private',
     item: /^(loopback|private|[0-9A-Fa-f.:]+(\/\d{1,3})?)$/,
   }),
+  'http.hosts': list<string>({
+    doc: 'Host names that requests may name beside localhost and IP addresses; * for any. With auth none on loopback no others are answered, else only where this is set.',
+    verbs: HUB,
+    default: [],
+    placeholder: 'host',
+    expectedItem: '* or a host name without a port',
+    item: /^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)$/,
+  }),
   'http.compression': choice(['gzip', 'none'], {
     doc: 'How streams are sent to clients that accept it: each flush compressed once for all of them, or plain.',
     verbs: HUB,

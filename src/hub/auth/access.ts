@@ -18,7 +18,7 @@ export interface Access {
   readonly issuedAtMs: number | undefined;
   /** The token's `jti`. */
   readonly tokenId: string | undefined;
-  /** Which token or API key it is, for limits: its hash, or the key's name. */
+  /** Which token or API key it is, for limits: a name or a hash, good for nothing else. */
   readonly credentialKey: string | undefined;
   /** Under which limits of rate are counted; undefined: the caller's address must do. */
   readonly rateKey: string | undefined;

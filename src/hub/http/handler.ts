@@ -10,6 +10,7 @@ import type { BareHead } from './bare-request.js';
 import { rememberCaller } from './caller.js';
 import { answerPreflight, originHeaders, refuseForeignOrigin } from './cors.js';
 import type { Exchange } from './exchange.js';
+import { isHostAllowed, refuseForeignHost } from './host.js';
 import { createManagement } from './management.js';
 import { isGone } from './outlet.js';
 import { asRefusal, sendProblem } from './problem.js';
@@ -41,6 +42,8 @@ export function createBareListener(hub: HubCore): BareListener {
     const target = readTarget(url, hub.settings.basePath);
     const room = target?.segments[0];
     if (target === undefined || (room !== 'subscribe' && room !== 'sse')) return false;
+    // Refused where refusals are written.
+    if (!isHostAllowed(headers, hub.settings.hosts)) return false;
     const reply = new SocketReply(socket);
     for (const [name, value] of Object.entries(originHeaders(headers.origin, hub.settings.origins)))
       reply.setHeader(name, value);
@@ -84,6 +87,7 @@ export function createHandler(hub: HubCore): RequestListener {
     try {
       const headers = originHeaders(request.headers.origin, hub.settings.origins);
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      refuseForeignHost(request.headers, hub.settings.hosts);
       const target = readTarget(request.url ?? '/', hub.settings.basePath);
       if (target === undefined) throw new HubError('not-found', 'Cannot find anything outside the hub');
       await route({ hub, request, response, target });

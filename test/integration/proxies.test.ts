@@ -49,3 +49,18 @@ test('a proxy that is none fails at the start', async () => {
     'Cannot trust proxy "proxy.internal"',
   );
 });
+
+test('http.hosts refuses a page whose name was pointed at the hub, on every route', async () => {
+  await using hub = await HubServer.start({ hosts: ['events.example'] });
+  for (const path of ['/subscribe/a', '/sse', '/channels', '/', '/metrics']) {
+    await using connection = new RawConnection(hub);
+    connection.send(`GET ${path} HTTP/1.1\r\nHost: evil.example:${hub.port}\r\n\r\n`);
+    expect(await connection.until(/host-not-allowed/)).toMatch(/^HTTP\/1\.1 421 /);
+  }
+  for (const host of ['events.example', `localhost:${hub.port}`, '127.0.0.1']) {
+    await using connection = new RawConnection(hub);
+    expect(await connection.send(`GET /subscribe/a HTTP/1.1\r\nHost: ${host}\r\n\r\n`).until(/tidegate\.live/)).toMatch(
+      /^HTTP\/1\.1 200 /,
+    );
+  }
+});
