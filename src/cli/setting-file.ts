@@ -10,7 +10,8 @@ type FileKey =
   | 'auth.jwt.keyFile'
   | 'auth.apiKeysFile'
   | 'auth.webhook.secretFile'
-  | 'webhooks.secretFile';
+  | 'webhooks.secretFile'
+  | 'tokenFile';
 
 /** The text of the file that a setting names; undefined where it names none. @throws CliError `unreadable-file`. */
 export async function readSettingFile(settings: Settings, key: FileKey, cwd: string): Promise<string | undefined> {

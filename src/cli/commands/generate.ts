@@ -3,6 +3,7 @@ import type { Clock } from '../../base/index.js';
 import { createBatchingPublisher } from '../../client/index.js';
 import type { BatchingPublisher } from '../../client/index.js';
 import { checkChannelName } from '../../protocol/index.js';
+import { hubAccessOf } from '../client-options.js';
 import { LiveLine } from '../live-line.js';
 import { generateData } from '../replay/index.js';
 import type { Command } from '../verbs.js';
@@ -24,7 +25,7 @@ export const generate: Command = async ({ settings, args, io }) => {
   const rate = settings.rate === 'max' ? Number.POSITIVE_INFINITY : Number(settings.rate);
   const counts: Counts = { published: 0, failure: undefined };
   const line = io.stderr.isTTY === true ? new LiveLine(io.stderr) : undefined;
-  await using publisher = createBatchingPublisher({ url: settings.url });
+  await using publisher = createBatchingPublisher(await hubAccessOf(settings, io.cwd));
   const failed = new AbortController();
   const signal = AbortSignal.any([io.signal, failed.signal]);
   const data = generateData(() => systemClock.now(), settings.seed);

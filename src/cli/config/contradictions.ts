@@ -13,9 +13,9 @@ const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
   ingest: [ends],
-  publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse'])],
-  generate: [],
-  subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since'])],
+  publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse']), oneToken],
+  generate: [oneToken],
+  subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since']), oneToken],
   replay: [endlessEnd],
   record: [],
   token: [secretOfToken],
@@ -97,6 +97,10 @@ function ends(settings: Settings): CliError | undefined {
       'Cannot ingest without a sink: give --sink.file.dir FOLDER or --sink.hub.url URL',
     );
   return undefined;
+}
+
+function oneToken(settings: Settings, origins: Origins): CliError | undefined {
+  return exclusive(settings, origins, ['token', 'tokenFile']);
 }
 
 function exclusive(settings: Settings, origins: Origins, keys: readonly [Key, Key]): CliError | undefined {

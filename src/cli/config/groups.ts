@@ -11,7 +11,7 @@ const TITLES: readonly (readonly [title: string, pattern: RegExp])[] = [
   ['Access', /^auth\./],
   ['Webhooks', /^webhooks\./],
   ['Hub', /^(workers$|(node|hub|history|channel|limits)\.)/],
-  ['Client', /^url$/],
+  ['Client', /^(url|token|tokenFile)$/],
   ['Source', /^(pipeline|source|filter)\./],
   ['Spool, checkpoint and data', /^(spool|checkpoint|data)\./],
   ['Sinks', /^(sink\.|format$)/],

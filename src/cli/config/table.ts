@@ -13,6 +13,7 @@ const MIB = 1024 * KIB;
 const SERVE = ['serve'] as const;
 const HUB = ['serve', 'demo'] as const;
 const INGEST = ['ingest'] as const;
+const CLIENTS = ['publish', 'subscribe', 'generate'] as const;
 const EVERY: readonly VerbName[] = ['serve', 'ingest', 'publish', 'subscribe', 'record', 'replay', 'generate', 'demo'];
 const SERVICES: readonly VerbName[] = ['serve', 'ingest', 'replay', 'demo'];
 
@@ -130,9 +131,23 @@ const TABLE = {
   // --- Clients of a hub ---------------------------------------------------------------------------
   url: url({
     doc: 'The hub.',
-    verbs: ['publish', 'subscribe', 'generate'],
+    verbs: CLIENTS,
     default: 'http://127.0.0.1:8080',
     aliases: [{ flag: '-u' }],
+  }),
+
+  token: string({
+    doc: 'A token or an API key for the hub; better in a variable or a file than on a command line.',
+    verbs: CLIENTS,
+    default: undefined,
+    reach: 'flag-and-variable',
+    isSecret: true,
+  }),
+  tokenFile: string({
+    doc: 'A file that holds it, read again when the hub refuses it.',
+    verbs: CLIENTS,
+    default: undefined,
+    placeholder: 'file',
   }),
 
   // --- Ingest -------------------------------------------------------------------------------------
