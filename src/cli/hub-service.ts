@@ -1,8 +1,9 @@
-import { listen } from '../hub/index.js';
-import type { ChannelRule, Hub, HubOptions, HubServer } from '../hub/index.js';
+import { createHub, createRedisHub, listen } from '../hub/index.js';
+import type { ChannelRule, Hub, HubOptions, HubServer, RedisOptions } from '../hub/index.js';
 import type { Logger } from '../runtime/index.js';
 import { authOptionsOf } from './auth-options.js';
 import type { Settings } from './config/index.js';
+import { CliError } from './errors.js';
 
 /** A hub's options as the settings have them. */
 export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: string): Promise<HubOptions> {
@@ -34,6 +35,34 @@ export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: stri
     compression: settings['http.compression'],
     cors: { origins: settings['http.cors.origins'] },
     logger,
+  };
+}
+
+/** A hub in this process; with `redis.url`, one of several on that Redis. @throws CliError where it cannot be used. */
+export async function openHub(settings: Settings, logger: Logger, cwd: string): Promise<Hub> {
+  const options = await hubOptionsOf(settings, logger, cwd);
+  const redis = redisOptionsOf(settings);
+  if (redis === undefined) return createHub(options);
+  try {
+    return await createRedisHub({ ...options, redis });
+  } catch (error) {
+    throw error instanceof Error ? new CliError('failed', error.message) : error;
+  }
+}
+
+function redisOptionsOf(settings: Settings): RedisOptions | undefined {
+  const url = settings['redis.url'];
+  const sentinels = settings['redis.sentinels'];
+  if (url === undefined && sentinels.length === 0) return undefined;
+  return {
+    ...(url === undefined ? {} : { url }),
+    sentinels,
+    cluster: settings['redis.cluster'],
+    master: settings['redis.master'],
+    prefix: settings['redis.prefix'],
+    waitReplicas: settings['redis.waitReplicas'],
+    commandTimeoutMs: settings['redis.commandTimeoutMs'],
+    leaseMs: settings['redis.leaseMs'],
   };
 }
 

@@ -10,6 +10,7 @@ const TITLES: readonly (readonly [title: string, pattern: RegExp])[] = [
   ['HTTP', /^(http\.|auth$|insecure$)/],
   ['Access', /^auth\./],
   ['Hub', /^(workers$|(hub|history|channel|limits)\.)/],
+  ['Several machines', /^redis\./],
   ['Client', /^url$/],
   ['Source', /^(pipeline|source|filter)\./],
   ['Spool, checkpoint and data', /^(spool|checkpoint|data)\./],

@@ -1,6 +1,7 @@
 import { LOG_FORMATS, LOG_LEVELS } from '../../runtime/index.js';
 import { AUTH } from './auth-settings.js';
 import { FLAGS } from './flags.js';
+import { REDIS } from './redis-settings.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
 import type { FlagAlias, Setting, VerbName } from './setting.js';
 
@@ -84,6 +85,7 @@ const TABLE = {
   }),
 
   ...AUTH,
+  ...REDIS,
 
   workers: string({
     doc: 'Processes that hold connections; one more then orders the events. auto: as many as there are cores.',

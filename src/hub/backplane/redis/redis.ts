@@ -57,7 +57,8 @@ const UPKEEP_MS = 1000;
 
 /** Several machines: Redis orders and keeps all events, each node holds a copy of the channels that have a subscriber there. */
 export class RedisBackplane implements Backplane {
-  readonly isReplica = true;
+  /** Redis counts nothing: each node tells of its own copy. */
+  readonly isReplica = false;
   readonly processCount = 1;
   readonly #options: RedisBackplaneOptions;
   readonly #nodeId = crypto.randomUUID();
