@@ -1,12 +1,10 @@
-import { connect } from 'node:net';
-
 import { describe, expect, test } from 'vitest';
 
 import { createEventParser, isControlType } from '../../src/protocol/index.js';
 import { BuiltCli } from '../support/built-cli.js';
 import { checkDelivery } from '../support/checker.js';
 import type { PublishedEvent, ReceivedItem } from '../support/checker.js';
-import { hasRedis, startRedis } from '../support/redis-server.js';
+import { hasRedis, startRedis, tell } from '../support/redis-server.js';
 import type { RedisServer } from '../support/redis-server.js';
 import { createTemporaryFolder } from '../support/temporary-folder.js';
 
@@ -114,15 +112,9 @@ class Load {
 }
 
 /** How often Redis ran each command since it was started. */
-function commandsOf({ port }: RedisServer): Promise<readonly string[]> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1');
-    let text = '';
-    socket.on('error', reject);
-    socket.on('data', (chunk) => (text += chunk.toString()));
-    socket.on('close', () => resolve([...text.matchAll(/^cmdstat_([^:]+):/gm)].map(([, name = '']) => name)));
-    socket.end('INFO commandstats\r\n');
-  });
+async function commandsOf({ port }: RedisServer): Promise<readonly string[]> {
+  const text = await tell(port, 'INFO commandstats');
+  return [...text.matchAll(/^cmdstat_([^:]+):/gm)].map(([, name = '']) => name);
 }
 
 async function isReady(hub: string): Promise<boolean> {

@@ -1,39 +1,27 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 
-import { systemClock } from '../../src/base/index.js';
-import { connectToRedis } from '../../src/hub/backplane/redis/connect.js';
-import { NO_RULES } from '../../src/hub/channel-rules.js';
-import { hasRedis, startRedis } from '../support/redis-server.js';
-import type { RedisServer } from '../support/redis-server.js';
+import { hasRedis, startRedis, startRedisCluster } from '../support/redis-server.js';
+import { startRedisNodes } from '../support/redis-nodes.js';
 import { describeBackplane } from './backplane.js';
 
 describe.skipIf(!hasRedis)('[redis]', () => {
-  let server: RedisServer | undefined;
+  let url = '';
+  let clusterUrl = '';
+  const running: AsyncDisposable[] = [];
   beforeAll(async () => {
-    server = await startRedis();
+    const server = await startRedis();
+    const cluster = await startRedisCluster();
+    running.push(server, cluster);
+    url = server.url;
+    clusterUrl = cluster.nodes[0]?.url ?? '';
   });
-  afterAll(() => server?.[Symbol.asyncDispose]());
+  afterAll(async () => {
+    for (const one of running) await one[Symbol.asyncDispose]();
+  });
 
-  describeBackplane('RedisBackplane', async (settings) => {
-    const options = {
-      ...settings,
-      urls: [server?.url ?? ''],
-      isCluster: false,
-      sentinels: [],
-      master: '',
-      commandTimeoutMs: 2000,
-      prefix: crypto.randomUUID(),
-      leaseMs: 30_000,
-      waitReplicas: 0,
-      rules: NO_RULES,
-      clock: systemClock,
-    };
-    const nodes = await Promise.all([1, 2].map(() => connectToRedis(options)));
-    return {
-      nodes,
-      async [Symbol.asyncDispose]() {
-        for (const node of nodes) await node[Symbol.asyncDispose]();
-      },
-    };
-  });
+  describeBackplane('RedisBackplane', (settings) => startRedisNodes({ ...settings, urls: [url] }));
+
+  describeBackplane('RedisBackplane on a cluster', (settings) =>
+    startRedisNodes({ ...settings, urls: [clusterUrl], isCluster: true }),
+  );
 });

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 
@@ -24,7 +24,9 @@ export interface RedisServer extends AsyncDisposable {
 /** A real Redis on a free port, with its files in a folder of its own; `settings` are its command line. */
 export async function startRedis(settings: readonly string[] = []): Promise<RedisServer> {
   const folder = await createTemporaryFolder();
-  const port = await freePort();
+  let port = await freePort();
+  // The nodes of a cluster talk on a port 10,000 higher.
+  while (port > 55_000) port = await freePort();
   let running: ChildProcess | undefined = await run(port, folder.path, settings);
   const kill = async (): Promise<void> => {
     const child = running;
@@ -46,6 +48,42 @@ export async function startRedis(settings: readonly string[] = []): Promise<Redi
       await folder[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Three masters that share the slots. */
+export async function startRedisCluster(): Promise<AsyncDisposable & { readonly nodes: readonly RedisServer[] }> {
+  const nodes = await Promise.all([0, 1, 2].map(() => startRedis(['--cluster-enabled', 'yes'])));
+  const [first] = nodes;
+  for (const [at, { port }] of nodes.entries()) {
+    await tell(port, `CLUSTER SET-CONFIG-EPOCH ${at + 1}`);
+    await tell(port, `CLUSTER ADDSLOTSRANGE ${[0, 5461, 10_923][at]} ${[5460, 10_922, 16_383][at]}`);
+    if (at > 0) await tell(port, `CLUSTER MEET 127.0.0.1 ${first?.port ?? 0}`);
+  }
+  for (const { port } of nodes) {
+    for (;;) {
+      const state = await tell(port, 'CLUSTER INFO');
+      if (state.includes('cluster_state:ok') && state.includes('cluster_known_nodes:3')) break;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  return {
+    nodes,
+    async [Symbol.asyncDispose]() {
+      for (const node of nodes) await node[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What Redis answers to one command. */
+export function tell(port: number, command: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    let text = '';
+    socket.on('error', reject);
+    socket.on('data', (chunk) => (text += chunk.toString()));
+    socket.on('close', () => resolve(text));
+    socket.end(`${command}\r\n`);
+  });
 }
 
 /** A port that nobody listens on just now. */

@@ -11,7 +11,7 @@ export interface RedisAddress {
   readonly urls: readonly string[];
   /** Whether it is a cluster. */
   readonly isCluster: boolean;
-  /** Sentinels (`host:port`), asked for the master's address; `urls` then gives user and password. */
+  /** Sentinels, asked for the master's address; `urls` then gives user and password. */
   readonly sentinels: readonly { readonly host: string; readonly port: number }[];
   /** The master's name at the sentinels. */
   readonly master: string;
@@ -27,7 +27,7 @@ export interface RedisLinkHandlers {
   /** One of them is gone; what is published meanwhile is not heard. */
   onDown(): void;
   onMessage(channel: string, message: Buffer): void;
-  /** A connection failed; `reason` holds no secret. */
+  /** A connection failed; `reason` is a code and holds no secret. */
   onError(reason: string): void;
 }
 
@@ -40,40 +40,41 @@ export interface RedisLinkOptions extends RedisAddress {
 
 const RETRY_MS_MAX = 1000;
 const CONNECT_MS = 5000;
+/** From this version on a cluster tells a message only to the master of its slot, and not to all. */
+const SHARDED_FROM = 7;
 
 /** A node's two connections to Redis: one for commands, one that listens. */
 export class RedisLink {
   readonly #options: RedisLinkOptions;
   readonly #commands: Redis | Cluster;
-  readonly #listener: Redis | Cluster;
+  #listener: Redis | undefined;
   #areCommandsUp = false;
   #isListening = false;
-  #isUp = false;
+  #isSharded = false;
   #isClosed = false;
+  #failures = 0;
 
   constructor(options: RedisLinkOptions) {
     this.#options = options;
-    this.#commands = this.#connect();
-    this.#listener = this.#connect();
+    this.#commands = this.#connectCommands();
+    this.#commands.on('error', (error: unknown) => this.#failed(error));
     this.#commands.on('ready', () => void this.#prepare());
-    this.#listener.on('ready', () => void this.#listen());
-    this.#commands.on('close', () => this.#down('commands'));
-    this.#listener.on('close', () => this.#down('listener'));
-    // A cluster's listener changes its node by itself, and what came in between is missed.
-    this.#listener.on('-subscriber', () => this.#down('listener'));
-    this.#listener.on('+subscriber', () => void this.#listen());
-    this.#listener.on('messageBuffer', (channel: Buffer, message: Buffer) =>
-      options.handlers.onMessage(channel.toString(), message),
-    );
+    this.#commands.on('close', () => this.#down(() => (this.#areCommandsUp = false)));
+    if (!options.isCluster) this.#listen();
   }
 
   get isUp(): boolean {
-    return this.#isUp;
+    return this.#areCommandsUp && this.#isListening && !this.#isClosed;
   }
 
   /** What publishes in a script. */
   get publishCommand(): string {
-    return 'PUBLISH';
+    return this.#isSharded ? 'SPUBLISH' : 'PUBLISH';
+  }
+
+  /** Says once more that it is up, a little later. */
+  again(): void {
+    this.#later(() => this.#tellUp());
   }
 
   /** Runs a script. @throws HubError `backplane-unavailable` where Redis is not there or does not answer in time; else as Redis does. */
@@ -90,10 +91,10 @@ export class RedisLink {
     }
   }
 
-  /** Sends a message; how many heard it, where Redis says so. */
-  async publish(channel: string, message: string | Buffer): Promise<number> {
+  /** Sends a message to the nodes that listen on a channel. */
+  async publish(channel: string, message: string): Promise<void> {
     try {
-      return await this.#commands.publish(channel, message);
+      await this.#commands.call(this.publishCommand, channel, message);
     } catch (error) {
       throw this.#refusal(error);
     }
@@ -101,22 +102,17 @@ export class RedisLink {
 
   /** Waits until as many replicas have what was written before; how many have. */
   async wait(replicas: number, timeoutMs: number): Promise<number> {
-    if (this.#commands instanceof Cluster) return 0;
-    return this.#commands.wait(replicas, timeoutMs).catch((error: unknown) => {
+    try {
+      return Number(await this.#commands.call('WAIT', replicas, timeoutMs));
+    } catch (error) {
       throw this.#refusal(error);
-    });
-  }
-
-  /** What Redis says of itself. */
-  async info(section: string): Promise<string> {
-    const commands = this.#commands;
-    return commands instanceof Cluster ? '' : commands.info(section);
+    }
   }
 
   close(): void {
     this.#isClosed = true;
     this.#commands.disconnect();
-    this.#listener.disconnect();
+    this.#listener?.disconnect();
   }
 
   async #evaluate(command: 'EVAL' | 'EVALSHA', program: string, args: readonly Argument[]): Promise<Reply> {
@@ -125,33 +121,36 @@ export class RedisLink {
     return (await this.#commands.callBuffer(command, all)) as Reply;
   }
 
-  #connect(): Redis | Cluster {
-    const { urls, isCluster, sentinels, master, commandTimeoutMs } = this.#options;
-    const [first = 'redis://127.0.0.1:6379'] = urls;
-    const common = {
-      commandTimeout: commandTimeoutMs,
-      connectTimeout: CONNECT_MS,
-      // What was sent and not answered may have been done: nobody but its sender may send it again.
-      autoResendUnfulfilledCommands: false,
-      autoResubscribe: false,
-      maxRetriesPerRequest: null,
+  #connectCommands(): Redis | Cluster {
+    const { urls, isCluster, commandTimeoutMs } = this.#options;
+    const limits = { commandTimeout: commandTimeoutMs, connectTimeout: CONNECT_MS, disableClientInfo: true };
+    const retry = (times: number): number => Math.min(times * 50, RETRY_MS_MAX);
+    if (!isCluster) {
+      return this.#connect({
+        ...limits,
+        // What was sent and not answered may have been done: nobody but its sender may send it again.
+        autoResendUnfulfilledCommands: false,
+        maxRetriesPerRequest: null,
+        enableOfflineQueue: false,
+        retryStrategy: retry,
+        // A master that became a replica: ask again who is it now.
+        reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+      });
+    }
+    return new Cluster([...urls], {
+      redisOptions: { ...credentialsOf(urls[0] ?? ''), ...limits, autoResendUnfulfilledCommands: false },
       enableOfflineQueue: false,
-      disableClientInfo: true,
-      retryStrategy: (times: number) => Math.min(times * 50, RETRY_MS_MAX),
-      reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
-    };
-    const redis = isCluster
-      ? new Cluster([...urls], {
-          redisOptions: { ...credentialsOf(first), commandTimeout: commandTimeoutMs, disableClientInfo: true },
-          enableOfflineQueue: false,
-          clusterRetryStrategy: (times) => Math.min(times * 50, RETRY_MS_MAX),
-          retryDelayOnFailover: 0,
-        })
-      : sentinels.length > 0
-        ? new Redis({ ...common, ...credentialsOf(first), sentinels: [...sentinels], name: master })
-        : new Redis(first, common);
-    redis.on('error', (error: unknown) => this.#options.handlers.onError(reasonOf(error)));
-    return redis;
+      clusterRetryStrategy: retry,
+      // As above: a command that failed with its connection is not sent again.
+      retryDelayOnFailover: 0,
+    });
+  }
+
+  #connect(options: object): Redis {
+    const { urls, sentinels, master } = this.#options;
+    const [url = ''] = urls;
+    if (sentinels.length === 0) return new Redis(url, options);
+    return new Redis({ ...options, ...credentialsOf(url), sentinels: [...sentinels], name: master });
   }
 
   async #prepare(): Promise<void> {
@@ -159,44 +158,95 @@ export class RedisLink {
       if (this.#commands instanceof Redis)
         await Promise.all(Object.values(SCRIPTS).map(({ source }) => this.#commands.call('SCRIPT', 'LOAD', source)));
       this.#areCommandsUp = true;
-      this.#tellUp();
+      if (this.#listener === undefined) this.#listen();
+      else this.#tellUp();
     } catch (error) {
-      this.#options.handlers.onError(reasonOf(error));
+      this.#failed(error);
       if (!this.#isClosed) this.#commands.disconnect(true);
     }
   }
 
-  async #listen(): Promise<void> {
+  /** Connects the listener; in a cluster, to the master that a redirection named, or else to any node. */
+  #listen(redirection?: { readonly host: string; readonly port: number }): void {
+    if (this.#isClosed) return;
+    const options = { connectTimeout: CONNECT_MS, disableClientInfo: true, enableOfflineQueue: false };
+    // Reconnecting is done here: the next node may be another.
+    const fixed = { ...options, autoResubscribe: false, retryStrategy: () => null, maxRetriesPerRequest: null };
+    const listener = this.#options.isCluster ? this.#connectToNode(fixed, redirection) : this.#connect(fixed);
+    this.#listener = listener;
+    const { onMessage } = this.#options.handlers;
+    const take = (channel: Buffer, message: Buffer): void => onMessage(channel.toString(), message);
+    listener.on('error', (error: unknown) => this.#failed(error));
+    listener.on('messageBuffer', take).on('smessageBuffer', take);
+    // Its slot went to another master.
+    listener.on('sunsubscribe', () => listener.disconnect());
+    listener.on('ready', () => void this.#subscribe(listener));
+    listener.once('end', () => {
+      if (this.#listener !== listener) return;
+      this.#down(() => (this.#isListening = false));
+      this.#later(() => this.#listen());
+    });
+  }
+
+  #connectToNode(options: object, redirection: { readonly host: string; readonly port: number } | undefined): Redis {
+    const { urls } = this.#options;
+    const known = this.#commands instanceof Cluster ? this.#commands.nodes('master') : [];
+    const any = known[this.#failures % Math.max(1, known.length)]?.options;
+    const credentials = credentialsOf(urls[0] ?? '');
+    if (redirection !== undefined) return new Redis({ ...options, ...credentials, ...redirection });
+    if (any?.host !== undefined && any.port !== undefined)
+      return new Redis({ ...options, ...credentials, host: any.host, port: any.port });
+    return new Redis(urls[this.#failures % urls.length] ?? '', options);
+  }
+
+  async #subscribe(listener: Redis): Promise<void> {
+    const { channels, isCluster } = this.#options;
     try {
-      await this.#listener.subscribe(...this.#options.channels);
+      const version = /redis_version:(\d+)/.exec(await listener.info('server'))?.[1];
+      this.#isSharded = isCluster && Number(version) >= SHARDED_FROM;
+      await (this.#isSharded ? listener.ssubscribe(...channels) : listener.subscribe(...channels));
       this.#isListening = true;
+      this.#failures = 0;
       this.#tellUp();
     } catch (error) {
-      this.#options.handlers.onError(reasonOf(error));
-      if (!this.#isClosed) this.#listener.disconnect(true);
+      const [, host, port] = /^MOVED \d+ (.+):(\d+)$/.exec(messageOf(error)) ?? [];
+      if (host === undefined) this.#failed(error);
+      else this.#listen({ host, port: Number(port) });
+      listener.disconnect();
     }
   }
 
   #tellUp(): void {
-    if (!this.#areCommandsUp || !this.#isListening || this.#isClosed) return;
-    this.#isUp = true;
-    this.#options.handlers.onUp();
+    if (this.isUp) this.#options.handlers.onUp();
   }
 
-  #down(which: 'commands' | 'listener'): void {
-    if (which === 'commands') this.#areCommandsUp = false;
-    else this.#isListening = false;
-    const wasUp = this.#isUp;
-    this.#isUp = false;
-    if (wasUp && !this.#isClosed) this.#options.handlers.onDown();
+  #down(change: () => void): void {
+    const wasUp = this.isUp;
+    change();
+    if (wasUp) this.#options.handlers.onDown();
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#isClosed) this.#options.handlers.onError(reasonOf(error));
+  }
+
+  #later(task: () => void): void {
+    this.#failures += 1;
+    setTimeout(
+      () => {
+        if (!this.#isClosed) task();
+      },
+      Math.min(this.#failures * 50, RETRY_MS_MAX),
+    );
   }
 
   #refusal(error: unknown): unknown {
-    if (error instanceof HubError) return error;
     const message = messageOf(error);
-    // Redis itself refuses: a fault, but for these, which pass.
-    if (isReply(error) && !/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|NOREPLICAS|MISCONF)/.test(message))
+    // Redis itself refuses: a fault of ours, but for these, which pass.
+    if (isReply(error) && !/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|NOREPLICAS|MISCONF)/.test(message)) {
+      this.#failed(error);
       return error;
+    }
     return new HubError('backplane-unavailable', `Cannot do it now: Redis does not answer (${reasonOf(error)})`);
   }
 }
@@ -219,8 +269,8 @@ function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError';
 }
 
-/** A word on what happened that holds no secret: an error's code, or the code with which Redis refused. */
+/** A word on what happened that holds no secret: an error's code, or that with which Redis refused. */
 function reasonOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return /^[A-Z]{4,}/.exec(messageOf(error))?.[0] ?? 'connection lost';
+  return /\b(?:[A-Z]{6,}|OOM)\b/.exec(messageOf(error))?.[0] ?? 'connection lost';
 }

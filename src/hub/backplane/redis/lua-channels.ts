@@ -20,11 +20,15 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+local function runId()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+end
+
 local function readMeta()
-  local raw = redis.call('HMGET', META, 'epoch', 'head', 'time', 'lostOffset', 'lostTime')
+  local raw = redis.call('HMGET', META, 'epoch', 'head', 'time', 'lostOffset', 'lostTime', 'run')
   return {
     epoch = raw[1], head = tonumber(raw[2] or 0), time = math.max(clockMs(), tonumber(raw[3] or 0)),
-    lostOffset = tonumber(raw[4] or 0), lostTime = tonumber(raw[5] or 0),
+    lostOffset = tonumber(raw[4] or 0), lostTime = tonumber(raw[5] or 0), run = raw[6],
   }
 end
 

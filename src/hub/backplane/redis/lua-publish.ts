@@ -4,12 +4,13 @@
  * ARGV: epoch, limits (`limitsAt`), most channels, events a second of one publisher, command that publishes,
  * then for each publication: its kind (`p`, or `e` for the end of a channel), publisher, the time that an end asks a
  * channel to be quiet since, number of channels, their names, number of events, and key and payload of each.
- * Answers `EPOCH` where another epoch has begun, else the head and for each publication either a refusal
+ * Answers `EPOCH` where the node has to find out first which epoch it is, else the head and for each publication either a refusal
  * (`{code, number}`) or a list: an offset for a new event, `{offset, own id}` for one that was there.
  */
 export const LUA_PUBLISH = `
 local meta = readMeta()
-if meta.epoch ~= ARGV[1] then return 'EPOCH' end
+-- Of a Redis that was started anew, or became the master, nobody knows yet whether it has lost something.
+if meta.epoch ~= ARGV[1] or meta.run ~= runId() then return 'EPOCH' end
 local limits = limitsAt(2)
 local channelsMax, perSecond, tell = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local MESSAGE_BYTES = 1048576

@@ -7,7 +7,7 @@
 export const LUA_SYNC = `
 local JUMP = 16777216
 local knownEpoch, knownHead, knownRun, fresh = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+local run = runId()
 local raw = redis.call('HMGET', META, 'epoch', 'head', 'run', 'previousRun', 'restartHead')
 local epoch, head, lastRun = raw[1], tonumber(raw[2] or 0), raw[3]
 local previousRun, restartHead = raw[4], tonumber(raw[5] or 0)

@@ -14,6 +14,7 @@ import {
   LUA_REVOKE,
   LUA_REVOKED,
 } from './lua-registry.js';
+import { LUA_FACTS } from './startup.js';
 
 /** A program that Redis runs in one step; known there by its SHA-1. */
 export interface Script {
@@ -23,6 +24,7 @@ export interface Script {
 
 /** Everything that is done in Redis, by name. */
 export const SCRIPTS = {
+  facts: script(LUA_FACTS),
   sync: script(LUA_SYNC),
   publish: script(LUA_PUBLISH),
   read: script(LUA_READ),
