@@ -1,9 +1,10 @@
-import { listen } from '../hub/index.js';
-import type { ChannelRule, Hub, HubOptions, HubServer } from '../hub/index.js';
+import { createHub, createRedisHub, listen } from '../hub/index.js';
+import type { ChannelRule, Hub, HubOptions, HubServer, RedisOptions } from '../hub/index.js';
 import type { Logger } from '../runtime/index.js';
 import { authOptionsOf } from './auth-options.js';
 import { isLoopback } from './config/index.js';
 import type { Settings } from './config/index.js';
+import { CliError } from './errors.js';
 import { webhookOptionsOf } from './webhook-options.js';
 
 /** A hub's options as the settings have them. */
@@ -50,6 +51,34 @@ function hostsOf(settings: Settings): readonly string[] {
   const hosts = settings['http.hosts'];
   const isOpen = settings.auth !== 'none' || !isLoopback(settings['http.host']);
   return hosts.length === 0 && isOpen ? ['*'] : hosts;
+}
+
+/** A hub in this process; with `redis.url`, one of several on that Redis. @throws CliError where it cannot be used. */
+export async function openHub(settings: Settings, logger: Logger, cwd: string): Promise<Hub> {
+  const options = await hubOptionsOf(settings, logger, cwd);
+  const redis = redisOptionsOf(settings);
+  if (redis === undefined) return createHub(options);
+  try {
+    return await createRedisHub({ ...options, redis });
+  } catch (error) {
+    throw error instanceof Error ? new CliError('failed', error.message) : error;
+  }
+}
+
+function redisOptionsOf(settings: Settings): RedisOptions | undefined {
+  const url = settings['redis.url'];
+  const sentinels = settings['redis.sentinels'];
+  if (url === undefined && sentinels.length === 0) return undefined;
+  return {
+    ...(url === undefined ? {} : { url }),
+    sentinels,
+    cluster: settings['redis.cluster'],
+    master: settings['redis.master'],
+    prefix: settings['redis.prefix'],
+    waitReplicas: settings['redis.waitReplicas'],
+    commandTimeoutMs: settings['redis.commandTimeoutMs'],
+    leaseMs: settings['redis.leaseMs'],
+  };
 }
 
 /** `prices.*=latest:/symbol`, in the form that the table has checked. */

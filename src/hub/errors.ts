@@ -15,6 +15,7 @@ const CODES = {
   'duplicate-channel': { status: 400, isRetryable: false, title: 'A channel is named twice' },
   'event-too-large': { status: 413, isRetryable: false, title: 'The event is too large' },
   'backplane-busy': { status: 503, isRetryable: true, title: 'The hub is busy' },
+  'backplane-unavailable': { status: 503, isRetryable: true, title: 'The hub cannot reach its store' },
   'body-too-large': { status: 413, isRetryable: false, title: 'The request body is too large' },
   'body-incomplete': { status: 400, isRetryable: true, title: 'The request body was cut short' },
   'body-timeout': { status: 408, isRetryable: true, title: 'The request body did not arrive' },

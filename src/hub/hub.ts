@@ -158,7 +158,7 @@ export class HubCore {
       counters: this.counters,
       nowMs,
       formatCursor: (offset) => this.store.formatCursor(offset),
-      gapsBehind: (offset, lost) => lossesWhileThere(lost, offset, this.store.epoch),
+      gapsBehind: (offset, lost) => lossesWhileThere(lost, offset, this.store),
       jitteredRetryMs: () => this.jitteredRetryMs(),
       scheduleTurn: (subscriber) => this.#delivery.scheduleTurn(subscriber),
     };

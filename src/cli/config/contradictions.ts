@@ -9,7 +9,7 @@ import { webhooksOfHub } from './webhook-contradictions.js';
 type Check = (settings: Settings, origins: Origins) => CliError | undefined;
 
 const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
-  serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes],
+  serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers],
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
   ingest: [ends],
@@ -51,6 +51,15 @@ function halfTls(settings: Settings, origins: Origins): CliError | undefined {
   return new CliError(
     'contradiction',
     `Cannot use ${given}${where(origins, given)} without ${missing}: TLS needs a certificate and its key`,
+  );
+}
+
+function redisWithWorkers(settings: Settings, origins: Origins): CliError | undefined {
+  if (settings['redis.url'] === undefined || settings.workers === '1') return undefined;
+  return contradiction(
+    origins,
+    ['redis.url', 'workers'],
+    'run one hub per core, each with redis.url, behind one balancer',
   );
 }
 

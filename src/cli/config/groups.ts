@@ -11,6 +11,7 @@ const TITLES: readonly (readonly [title: string, pattern: RegExp])[] = [
   ['Access', /^auth\./],
   ['Webhooks', /^webhooks\./],
   ['Hub', /^(workers$|(node|hub|history|channel|limits)\.)/],
+  ['Several machines', /^redis\./],
   ['Client', /^(url|token|tokenFile)$/],
   ['Source', /^(pipeline|source|filter)\./],
   ['Spool, checkpoint and data', /^(spool|checkpoint|data)\./],

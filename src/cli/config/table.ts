@@ -3,6 +3,7 @@ import { AUTH } from './auth-settings.js';
 import { FLAGS } from './flags.js';
 import { HTTP } from './http-settings.js';
 import { LIMITS } from './limit-settings.js';
+import { REDIS } from './redis-settings.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
 import type { FlagAlias, Setting, VerbName } from './setting.js';
 import { WEBHOOKS } from './webhook-settings.js';
@@ -48,6 +49,7 @@ const TABLE = {
 
   ...AUTH,
   ...WEBHOOKS,
+  ...REDIS,
 
   'node.id': string({
     doc: 'What this machine is called in the list of connections.',

@@ -189,7 +189,10 @@ describe('Tab', () => {
     let count = 0;
     browser.isLost = (tab, { type }) => tab === '2' && type === 'deliveries' && (count += 1) % 4 === 0;
     // How many events come with one message is the machine's to say.
-    for (let rounds = 0; rounds < 100 && count <= 12; rounds += 1) await publish(20);
+    for (let rounds = 0; rounds < 100 && count <= 12; rounds += 1) {
+      await publish(20);
+      await until(() => two.some(has));
+    }
     browser.isLost = () => false;
     await publish(20);
     await until(() => two.every(has));

@@ -59,6 +59,7 @@ export async function connectToPrimary(options: WorkersBackplaneOptions): Promis
  */
 export class WorkersBackplane implements Backplane {
   readonly isReplica = true;
+  readonly isReady = true;
   readonly processCount: number;
   /** Resolves with the first word of the primary. */
   readonly connected: Promise<void>;

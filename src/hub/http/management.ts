@@ -141,6 +141,8 @@ function addOperations(app: App, hub: HubCore): void {
   app.openapi(ROUTES.health, (context) => context.json({ status: 'ok' as const }, 200));
   app.openapi(ROUTES.ready, (context) => {
     if (hub.isDraining) throw new HubError('draining', 'Cannot take new subscribers: the hub is shutting down');
+    if (!hub.backplane.isReady)
+      throw new HubError('backplane-unavailable', 'Cannot take new subscribers: Redis is not there');
     return context.json({ status: 'ready' as const }, 200);
   });
   hub.onReport = () => reportOf(registry);
