@@ -52,6 +52,7 @@ function newest(folder) {
 const SERVICES = [
   { program: '/usr/bin/chromium', debianPackage: 'chromium' },
   { program: '/usr/bin/redis-server', debianPackage: 'redis-server' },
+  { program: '/usr/sbin/nginx', debianPackage: 'nginx-light' },
 ];
 
 /** Installs what is missing where that is allowed: as root on Debian. Tests whose program stays missing are skipped by name. */

@@ -41,6 +41,8 @@ export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: stri
     cors: { origins: settings['http.cors.origins'], headers: settings['http.cors.headers'] },
     trustedProxies: settings['http.trustedProxies'],
     hosts: hostsOf(settings),
+    anonymousChannel: settings['hub.anonymousChannel'],
+    ...(settings['hub.serverProperty'] === undefined ? {} : { serverProperty: settings['hub.serverProperty'] }),
     ...(settings['node.id'] === undefined ? {} : { nodeId: settings['node.id'] }),
     logger,
   };

@@ -2,7 +2,7 @@ import { createEventParser, formatEvent } from '../protocol/index.js';
 import type { ParsedEvent } from '../protocol/index.js';
 import type { Channel } from './channel.js';
 import type { FrameForm } from './feed.js';
-import type { Frame } from './segment.js';
+import type { EncodedFrame } from './frame.js';
 
 /** An event as a page of history and the envelope show it. */
 export interface EventRecord {
@@ -26,7 +26,7 @@ export const envelopeForm: FrameForm = (channel, frame) => {
 };
 
 /** Reads a frame back; its own encoder wrote it, so it holds exactly one event before any cursor block. */
-export function readFrame(frame: Frame): EventRecord {
+export function readFrame(frame: Pick<EncodedFrame, 'bytes'>): EventRecord {
   let event: ParsedEvent | undefined;
   let retry: number | undefined;
   const parser = createEventParser({

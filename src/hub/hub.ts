@@ -12,6 +12,7 @@ import { covers } from './auth/revocations.js';
 import type { Revocation } from './auth/revocations.js';
 import type { Channel } from './channel.js';
 import { Pings } from './compat/pings.js';
+import { createServerStamp } from './compat/server-property.js';
 import type { Connection } from './connection.js';
 import { Delivery } from './delivery.js';
 import type { BareListener } from './http/handler.js';
@@ -146,6 +147,8 @@ export class HubCore {
       report: async () => (await this.onReport?.()) ?? [],
     });
     this.store.onChanged = (channel) => this.#channelChanged(channel);
+    const { serverProperty, nodeId } = this.settings;
+    if (serverProperty !== undefined) this.store.stamp = createServerStamp(serverProperty, nodeId);
     this.bodies = new BodyShare(this.settings.limits.bodiesBytes);
     this.#feeds = new FeedRegistry((offset) => this.store.formatCursor(offset));
     this.#delivery = new Delivery({

@@ -56,6 +56,10 @@ export interface HubOptions {
   readonly hosts?: readonly string[];
   /** What this machine is called in the list of connections (default: its host name). */
   readonly nodeId?: string;
+  /** A property that JSON objects get which says the node that delivers them, such as `server` (default: none). */
+  readonly serverProperty?: string;
+  /** The channel that `GET /sse` carries where nobody is asked who they are (default `sse`). */
+  readonly anonymousChannel?: string;
   /** How streams are sent to who accepts it: `gzip`, each flush compressed once for all (the default), or `none`. */
   readonly compression?: Compression;
   /** Where the hub is mounted in a server that strips nothing, such as `/events` (default none). */
@@ -66,7 +70,7 @@ export interface HubOptions {
 
 /** The options with their defaults filled in. */
 export type HubSettings = Required<
-  Omit<HubOptions, 'history' | 'limits' | 'logger' | 'cors' | 'channels' | 'trustedProxies'>
+  Omit<HubOptions, 'history' | 'limits' | 'logger' | 'cors' | 'channels' | 'trustedProxies' | 'serverProperty'>
 > & {
   readonly history: HistoryLimits;
   readonly limits: HubLimits;
@@ -75,6 +79,7 @@ export type HubSettings = Required<
   /** Request headers that a page of another origin may send. */
   readonly corsHeaders: readonly string[];
   readonly proxies: TrustedProxies;
+  readonly serverProperty: string | undefined;
   readonly logger: Logger | undefined;
 };
 
@@ -100,6 +105,8 @@ export function settingsOf(options: HubOptions): HubSettings {
     auth: { mode: 'none' },
     nodeId: hostname(),
     hosts: ['*'],
+    anonymousChannel: 'sse',
+    serverProperty: undefined,
     webhooks: {},
     ...others,
     basePath,

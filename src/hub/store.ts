@@ -18,6 +18,9 @@ export interface Placement {
   readonly isEnd: boolean;
 }
 
+/** Changes an event on its way into a node's history: once for all its subscribers there. */
+export type FrameStamp = (frame: EncodedFrame, cursor: Cursor) => EncodedFrame;
+
 export interface ChannelStoreOptions {
   readonly history: HistoryLimits;
   /** Then `too-many-channels`. */
@@ -37,6 +40,8 @@ const SPACE_SHARE = 0.95;
 export class ChannelStore {
   /** Called when a channel has something new, before anything of it is given up. */
   onChanged: ((channel: Channel) => void) | undefined;
+  /** Applied to each event that is appended, but for the ends of channels. */
+  stamp: FrameStamp | undefined;
   readonly #options: ChannelStoreOptions;
   #epoch: string;
   /** The epoch before this one, and where it ended. */
@@ -138,7 +143,7 @@ export class ChannelStore {
     this.advance(offset);
     const before = channel.history.bytes;
     if (isEnd) channel.end(frame, offset, timeMs);
-    else channel.append(frame, offset, timeMs);
+    else channel.append(this.stamp?.(frame, this.formatCursor(offset)) ?? frame, offset, timeMs);
     this.#bytes += channel.history.bytes - before;
   }
 

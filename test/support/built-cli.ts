@@ -9,9 +9,14 @@ export class BuiltCli implements AsyncDisposable {
   /** Resolves with the exit code, or null where a signal killed it. */
   readonly exited: Promise<number | null>;
 
-  constructor(args: readonly string[], cwd: string) {
+  /** @param env Beside this process's own. */
+  constructor(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}) {
     const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
-    this.#child = spawn(process.execPath, [main, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(process.execPath, [main, ...args], {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.exited = once(this.#child, 'exit').then(([code]) => code as number | null);
     const take = (text: Buffer): void => void (this.output += text.toString());
     this.#child.stdout?.on('data', take);

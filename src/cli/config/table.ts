@@ -81,6 +81,20 @@ const TABLE = {
     default: 30_000,
     unit: 'ms',
   }),
+  'hub.anonymousChannel': string({
+    doc: 'The channel that GET /sse carries with auth none.',
+    verbs: SERVE,
+    default: 'sse',
+    shape: { pattern: /^[A-Za-z0-9._~:-]{1,100}$/, expected: 'letters, digits and . _ ~ : -' },
+    placeholder: 'channel',
+  }),
+  'hub.serverProperty': string({
+    doc: 'A property that events get whose data is a JSON object: which node (node.id) delivered them.',
+    verbs: SERVE,
+    default: undefined,
+    shape: { pattern: /^\S{1,100}$/, expected: 'a name without spaces' },
+    placeholder: 'name',
+  }),
   'hub.retryMs': integer({
     doc: 'How long clients wait before they reconnect.',
     verbs: SERVE,

@@ -7,6 +7,7 @@ import { userChannel } from '../auth/user-channel.js';
 import { HubError } from '../errors.js';
 import { encodeGaps, encodeOpen } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
+import type { HubSettings } from '../settings.js';
 import type { ResumeRequest } from '../resume.js';
 import { isGzipAccepted } from './accept-encoding.js';
 import { createGzipOutlet } from './gzip-outlet.js';
@@ -45,7 +46,7 @@ export async function handleSubscribe(exchange: StreamExchange): Promise<void> {
       access,
       address,
       userAgent: headers['user-agent'],
-      channels: channelsFor(access, target, hub.settings.limits.channelsPerConnection),
+      channels: channelsFor(access, target, hub.settings),
       isEnvelope: isEnvelopeAsked(target.query),
       resume: resumeOf(headers, target.query),
       isPinged: target.segments[0] === 'sse' && target.query.get('ping') !== 'false',
@@ -91,14 +92,15 @@ function negotiateGzip(hub: HubCore, headers: IncomingHttpHeaders, reply: Reply)
 }
 
 /** @throws HubError where `access` may not have them. */
-function channelsFor(access: Access, target: Target, countMax: number): readonly string[] {
+function channelsFor(access: Access, target: Target, { limits, anonymousChannel }: HubSettings): readonly string[] {
   const [room, ...more] = target.segments;
   if (room === 'sse') {
     if (more.length > 0) throw new HubError('not-found', 'Cannot find anything below the own stream');
+    if (access.kind === 'anonymous') return [anonymousChannel];
     const { application, user } = requireUser(access);
     return [userChannel(application, user)];
   }
-  const channels = channelsOf(target, countMax);
+  const channels = channelsOf(target, limits.channelsPerConnection);
   requireChannels(access, 'subscribe', channels);
   return channels;
 }

@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises';
+
+import { expect, test } from 'vitest';
+
+import { hasBrowser, startBrowser } from '../support/browser.js';
+import { startBuiltHub } from '../support/built-hub.js';
+import { hasNginx, startNginx } from '../support/nginx.js';
+import { freePort } from '../support/served-hub.js';
+
+const CONFIGURATION = new URL('../../deploy/compose/demo/nginx.conf', import.meta.url);
+
+test.skipIf(!hasBrowser || !hasNginx)(
+  "the demo's proxy opens the page with the generator's events coming in (needs chromium and nginx)",
+  async () => {
+    await using hub = await startBuiltHub();
+    const port = await freePort();
+    const configuration = (await readFile(CONFIGURATION, 'utf8'))
+      .replace('server server:8080;', `server ${new URL(hub.url).host};`)
+      .replace('listen 80;', `listen 127.0.0.1:${port};`)
+      .replace('pid /tmp/nginx.pid;', 'pid nginx.pid;');
+    await using _proxy = await startNginx(configuration, port);
+    const browser = await startBrowser();
+    try {
+      const page = await browser.newPage();
+      await page.goto(`http://127.0.0.1:${port}/`);
+      expect(new URL(page.url()).hash).toBe('#sse');
+      const publish = (): Promise<Response> =>
+        fetch(`http://127.0.0.1:${port}/publish/sse`, { method: 'POST', body: 'the tide comes in' });
+      await expect.poll(() => publish().then(() => page.content())).toContain('the tide comes in');
+    } finally {
+      await browser.close();
+    }
+  },
+  30_000,
+);
