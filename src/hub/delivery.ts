@@ -84,10 +84,10 @@ export class Delivery {
     this.#schedule();
   }
 
-  #schedule(): void {
+  #schedule(fromMs = this.#restUntilMs): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    const restMs = this.#restUntilMs - performance.now();
+    const restMs = fromMs - performance.now();
     // An immediate runs right after the turn's I/O callbacks, so that everything they publish is one flush.
     if (restMs < REST_FROM_MS) setImmediate(() => this.#begin());
     else setTimeout(() => this.#begin(), restMs);
@@ -125,7 +125,9 @@ export class Delivery {
     this.#onFlushed(changedAtMs === undefined ? undefined : endedMs - changedAtMs);
     this.#restUntilMs = endedMs + restAfter(busyMs, this.#processCount);
     this.#isScheduled = false;
-    if (this.#changedFeeds.size > 0 || this.#turns.size > 0) this.#schedule();
+    // Who lacks more than one flush goes on at once: resting, it would fall behind what history gives up.
+    if (this.#turns.size > 0) this.#schedule(0);
+    else if (this.#changedFeeds.size > 0) this.#schedule();
   }
 }
 

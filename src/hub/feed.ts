@@ -31,7 +31,7 @@ export class Feed {
 
   /** Offset of the newest event in any of the channels. */
   get headOffset(): number {
-    return this.channels.reduce((head, { history }) => Math.max(head, history.headOffset), 0);
+    return headOf(this.channels);
   }
 
   /** Offset of the newest event that any of the channels has given up. */
@@ -94,7 +94,8 @@ interface MergedFeedOptions {
 
 /**
  * Several channels in the order of their offsets, without ids; each flush ends with the cursor (PROTOCOL.md, 3.5).
- * A connection cut inside a flush gets that flush again.
+ * A connection cut inside a flush gets that flush again; so each gap ends with a flush. What is lost here may be
+ * kept by the process that the connection comes back to, and would follow on what was published after it.
  */
 export function createMergedFeed({ channels, form, formatCursor }: MergedFeedOptions): Feed {
   return new Feed({
@@ -104,9 +105,14 @@ export function createMergedFeed({ channels, form, formatCursor }: MergedFeedOpt
       let bytes = 0;
       let reached = offset;
       let latest = 0;
+      let next: number | undefined;
       for (const { channel, frame } of mergeAfter(channels, offset)) {
         const part = form(channel, frame);
-        if (parts.length > 0 && bytes + part.length > FLUSH_BYTES_MAX) break;
+        const isFull = bytes + part.length > FLUSH_BYTES_MAX;
+        if (parts.length > 0 && (isFull || isGapBetween(channels, reached, frame.offset))) {
+          next = frame.offset;
+          break;
+        }
         parts.push(part);
         bytes += part.length;
         reached = frame.offset;
@@ -114,11 +120,21 @@ export function createMergedFeed({ channels, form, formatCursor }: MergedFeedOpt
       }
       if (parts.length === 0) return undefined;
       const events = parts.length;
+      reached = next === undefined ? headOf(channels) : next - 1;
       const conflated = publishedBetween(channels, offset, reached) - latest;
       parts.push(encodeCursor(formatCursor(reached)));
       return { bytes: Buffer.concat(parts), offset: reached, events, ...(conflated > 0 ? { conflated } : {}) };
     },
   });
+}
+
+function headOf(channels: readonly Channel[]): number {
+  return channels.reduce((head, { history }) => Math.max(head, history.headOffset), 0);
+}
+
+/** Whether what a channel has lost ends behind `offset` and before `next`. */
+function isGapBetween(channels: readonly Channel[], offset: number, next: number): boolean {
+  return channels.some(({ history }) => history.evictedOffset > offset && history.evictedOffset < next);
 }
 
 /** How many events channels that keep the newest of each key had between two places. */

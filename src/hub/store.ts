@@ -160,8 +160,9 @@ export class ChannelStore {
     if (this.#bytes > this.#options.history.totalBytes) this.#makeSpace();
   }
 
-  /** Gives up what is over the channel's limits. */
+  /** Gives up what is over the channel's limits, unless the channel was let go of. */
   trim(channel: Channel): void {
+    if (this.#channels.get(channel.name) !== channel) return;
     this.#bytes -= channel.trim(this.#options.history, this.nowMs());
   }
 
