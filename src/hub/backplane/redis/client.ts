@@ -124,7 +124,6 @@ export class RedisLink {
   #connectCommands(): Redis | Cluster {
     const { urls, isCluster, commandTimeoutMs } = this.#options;
     const limits = { commandTimeout: commandTimeoutMs, connectTimeout: CONNECT_MS, disableClientInfo: true };
-    const retry = (times: number): number => Math.min(times * 50, RETRY_MS_MAX);
     if (!isCluster) {
       return this.#connect({
         ...limits,
@@ -132,7 +131,7 @@ export class RedisLink {
         autoResendUnfulfilledCommands: false,
         maxRetriesPerRequest: null,
         enableOfflineQueue: false,
-        retryStrategy: retry,
+        retryStrategy: retryMs,
         // A master that became a replica: ask again who is it now.
         reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
       });
@@ -140,7 +139,7 @@ export class RedisLink {
     return new Cluster([...urls], {
       redisOptions: { ...credentialsOf(urls[0] ?? ''), ...limits, autoResendUnfulfilledCommands: false },
       enableOfflineQueue: false,
-      clusterRetryStrategy: retry,
+      clusterRetryStrategy: retryMs,
       // As above: a command that failed with its connection is not sent again.
       retryDelayOnFailover: 0,
     });
@@ -174,8 +173,8 @@ export class RedisLink {
     const fixed = { ...options, autoResubscribe: false, retryStrategy: () => null, maxRetriesPerRequest: null };
     const listener = this.#options.isCluster ? this.#connectToNode(fixed, redirection) : this.#connect(fixed);
     this.#listener = listener;
-    const { onMessage } = this.#options.handlers;
-    const take = (channel: Buffer, message: Buffer): void => onMessage(channel.toString(), message);
+    const { handlers } = this.#options;
+    const take = (channel: Buffer, message: Buffer): void => handlers.onMessage(channel.toString(), message);
     listener.on('error', (error: unknown) => this.#failed(error));
     listener.on('messageBuffer', take).on('smessageBuffer', take);
     // Its slot went to another master.
@@ -232,12 +231,9 @@ export class RedisLink {
 
   #later(task: () => void): void {
     this.#failures += 1;
-    setTimeout(
-      () => {
-        if (!this.#isClosed) task();
-      },
-      Math.min(this.#failures * 50, RETRY_MS_MAX),
-    );
+    setTimeout(() => {
+      if (!this.#isClosed) task();
+    }, retryMs(this.#failures));
   }
 
   #refusal(error: unknown): unknown {
@@ -249,6 +245,10 @@ export class RedisLink {
     }
     return new HubError('backplane-unavailable', `Cannot do it now: Redis does not answer (${reasonOf(error)})`);
   }
+}
+
+function retryMs(times: number): number {
+  return Math.min(times * 50, RETRY_MS_MAX);
 }
 
 function credentialsOf(url: string): { username?: string; password?: string; tls?: object } {

@@ -262,7 +262,7 @@ export class RedisBackplane implements Backplane {
   keepUp(): void {
     this.store.sweep((channel) => this.store.trim(channel));
     const nowMs = performance.now();
-    if (!this.#isReady || nowMs - this.#upkeptAtMs < UPKEEP_MS) return;
+    if (!this.#isReady || nowMs - this.#upkeptAtMs < Math.min(UPKEEP_MS, this.#options.leaseMs / 3)) return;
     this.#upkeptAtMs = nowMs;
     // Whatever fails is tried again, or the link is down and all begins anew.
     void this.#upkeep().catch(() => undefined);
