@@ -241,7 +241,8 @@ export class RedisLink {
     // Redis itself refuses: a fault of ours, but for these, which pass.
     if (isReply(error) && !/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|NOREPLICAS|MISCONF)/.test(message)) {
       this.#failed(error);
-      return error;
+      // The driver's own error carries the command, and with it what was published.
+      return new Error(`Redis refused: ${message}`);
     }
     return new HubError('backplane-unavailable', `Cannot do it now: Redis does not answer (${reasonOf(error)})`);
   }

@@ -81,6 +81,8 @@ export class RedisBackplane implements Backplane {
   /** A catching up that is under way is for nothing where this has moved. */
   #life = 0;
   #upkeptAtMs = -Infinity;
+  #isUpkeepUnderWay = false;
+  /** The head that the last upkeep saw in Redis. */
   #behindHead = 0;
 
   constructor(options: RedisBackplaneOptions) {
@@ -162,7 +164,9 @@ export class RedisBackplane implements Backplane {
   /** Resolves when Redis can be asked. @throws HubError `backplane-unavailable` where it cannot be in time. */
   whenReady(timeoutMs: number): Promise<void> {
     if (this.#isReady) return Promise.resolve();
-    return this.#inTime(new Promise((resolve) => this.#waiting.add(resolve)), timeoutMs);
+    let settle = (): void => undefined;
+    const ready = new Promise<void>((resolve) => this.#waiting.add((settle = resolve)));
+    return this.#inTime(ready, timeoutMs).finally(() => this.#waiting.delete(settle));
   }
 
   publish(publication: Publication): Promise<readonly Published[]> {
@@ -264,8 +268,12 @@ export class RedisBackplane implements Backplane {
     const nowMs = performance.now();
     if (!this.#isReady || nowMs - this.#upkeptAtMs < Math.min(UPKEEP_MS, this.#options.leaseMs / 3)) return;
     this.#upkeptAtMs = nowMs;
+    if (this.#isUpkeepUnderWay) return;
+    this.#isUpkeepUnderWay = true;
     // Whatever fails is tried again, or the link is down and all begins anew.
-    void this.#upkeep().catch(() => undefined);
+    void this.#upkeep()
+      .catch(() => undefined)
+      .finally(() => (this.#isUpkeepUnderWay = false));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
