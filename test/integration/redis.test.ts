@@ -9,7 +9,7 @@ import { readFrame } from '../../src/hub/form.js';
 import { DEFAULT_HISTORY } from '../../src/hub/limits.js';
 import { createCapturingLogger } from '../support/capturing-logger.js';
 import { startRedisNode, startRedisNodes } from '../support/redis-nodes.js';
-import { hasRedis, startRedis, startRedisCluster, tell } from '../support/redis-server.js';
+import { hasRedis, startRedis, startRedisCluster, startWatchedRedis, tell } from '../support/redis-server.js';
 import { StreamClient } from '../support/stream-client.js';
 import { connectionTo } from '../conformance/backplane.js';
 
@@ -232,6 +232,17 @@ describe.skipIf(!hasRedis)('[redis]', () => {
     expect(again?.history.evictedOffset).toBeGreaterThan(0);
   });
 
+  test('a Redis whose memory is full refuses publishes for as long as it is', async () => {
+    await using redis = await startRedis();
+    await using node = await startRedisNode({ urls: [redis.url] });
+    await node.join(connectionTo('a'));
+    await tell(redis.port, 'CONFIG SET maxmemory 1');
+    await expect(publish(node, 'a', 'x')).rejects.toMatchObject({ code: 'backplane-unavailable' });
+    await tell(redis.port, 'CONFIG SET maxmemory 0');
+    await publish(node, 'a', 'y');
+    await expect.poll(() => dataOf(node, 'a')).toEqual(['y']);
+  });
+
   test('on a cluster, messages go by sharded pub/sub, and a cut connection is made up for', async () => {
     await using cluster = await startRedisCluster();
     const urls = cluster.nodes.map(({ url }) => url);
@@ -246,6 +257,35 @@ describe.skipIf(!hasRedis)('[redis]', () => {
     await expect.poll(() => dataOf(there, 'a'), PATIENCE).toEqual(Array.from({ length: 50 }, (_, at) => String(at)));
     const sharded = await Promise.all(cluster.nodes.map(({ port }) => callsOf(port, 'spublish')));
     expect(Math.max(...sharded)).toBeGreaterThan(49);
+  });
+});
+
+describe.skipIf(!hasRedis)('[redis] with Sentinel', () => {
+  test('a failover under traffic loses no event that a replica had', { timeout: 60_000 }, async () => {
+    await using redis = await startWatchedRedis();
+    const [host = '', port = ''] = redis.sentinel.split(':');
+    const options = { urls: ['redis://unused'], sentinels: [{ host, port: Number(port) }], master: 'mymaster' };
+    await using fixture = await startRedisNodes({ ...options, waitReplicas: 1, commandTimeoutMs: 1000 });
+    const [here, there] = fixture.nodes;
+    await there.join(connectionTo('a'));
+    const seen = new Map<number, string>();
+    there.store.onChanged = ({ history }) => {
+      for (const frame of history.framesAfter(0)) seen.set(frame.offset, readFrame(frame).data);
+    };
+    const acknowledged: string[] = [];
+    const killAt = 50;
+    for (let number = 0; acknowledged.length < 150; number += 1) {
+      if (acknowledged.length === killAt) await redis.servers[0]?.kill();
+      const data = String(number);
+      await publish(here, 'a', data).then(
+        () => acknowledged.push(data),
+        () => undefined,
+      );
+    }
+    const inOrder = () => [...seen].toSorted(([a], [b]) => a - b).map(([, data]) => data);
+    await expect.poll(() => inOrder().at(-1), PATIENCE).toBe(acknowledged.at(-1));
+    const known = new Set(acknowledged);
+    expect(inOrder().filter((data) => known.has(data))).toEqual(acknowledged);
   });
 });
 

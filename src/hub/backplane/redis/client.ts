@@ -239,7 +239,7 @@ export class RedisLink {
   #refusal(error: unknown): unknown {
     const message = messageOf(error);
     // Redis itself refuses: a fault of ours, but for these, which pass.
-    if (isReply(error) && !/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|NOREPLICAS|MISCONF)/.test(message)) {
+    if (isReply(error) && !PASSING.test(message)) {
       this.#failed(error);
       // The driver's own error carries the command, and with it what was published.
       return new Error(`Redis refused: ${message}`);
@@ -247,6 +247,9 @@ export class RedisLink {
     return new HubError('backplane-unavailable', `Cannot do it now: Redis does not answer (${reasonOf(error)})`);
   }
 }
+
+/** Refusals of Redis that pass; before 7.0 a script's is found inside the message. */
+const PASSING = /\b(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|NOREPLICAS|MISCONF)\b/;
 
 function retryMs(times: number): number {
   return Math.min(times * 50, RETRY_MS_MAX);

@@ -2,8 +2,6 @@ import type { Clock } from '../../../base/index.js';
 import { quote } from '../../../protocol/index.js';
 import type { Logger } from '../../../runtime/index.js';
 import type { Revocation } from '../../auth/revocations.js';
-import { allows, NO_GRANTS } from '../../auth/grants.js';
-import { isUserChannel } from '../../auth/user-channel.js';
 import type { Channel } from '../../channel.js';
 import type { ChannelRules } from '../../channel-rules.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../../connection.js';
@@ -21,6 +19,7 @@ import type {
   Publication,
   Published,
 } from '../backplane.js';
+import { ChannelList } from './channel-list.js';
 import type { RedisAddress, RedisLink } from './client.js';
 import { Follower } from './follower.js';
 import { REVOCATIONS_MAX, SWEEP_CHANNELS_MAX, historyArguments } from './limits.js';
@@ -67,6 +66,7 @@ export class RedisBackplane implements Backplane {
   readonly #publisher: Publisher;
   readonly #registry: Registry;
   readonly #questions: Questions;
+  readonly #list: ChannelList;
   readonly #revocations: Revocation[] = [];
   readonly #waiting = new Set<() => void>();
   #link: RedisLink | undefined;
@@ -111,6 +111,10 @@ export class RedisBackplane implements Backplane {
       limits,
       run: (script, args) => this.#connected.run(script, args),
       onWatched: (event, connection) => this.#announce(event, connection),
+    });
+    this.#list = new ChannelList({
+      run: (args) => this.#connected.run(SCRIPTS.list, [...this.#history, ...args]),
+      formatCursor: (offset) => this.store.formatCursor(offset),
     });
     this.#questions = new Questions({
       nodeId: this.#nodeId,
@@ -164,9 +168,14 @@ export class RedisBackplane implements Backplane {
   /** Resolves when Redis can be asked. @throws HubError `backplane-unavailable` where it cannot be in time. */
   whenReady(timeoutMs: number): Promise<void> {
     if (this.#isReady) return Promise.resolve();
-    let settle = (): void => undefined;
-    const ready = new Promise<void>((resolve) => this.#waiting.add((settle = resolve)));
-    return this.#inTime(ready, timeoutMs).finally(() => this.#waiting.delete(settle));
+    let settle: (() => void) | undefined;
+    const ready = new Promise<void>((resolve) => {
+      settle = resolve;
+      this.#waiting.add(resolve);
+    });
+    return this.#inTime(ready, timeoutMs).finally(() => {
+      if (settle !== undefined) this.#waiting.delete(settle);
+    });
   }
 
   publish(publication: Publication): Promise<readonly Published[]> {
@@ -207,22 +216,12 @@ export class RedisBackplane implements Backplane {
     await this.#tellRevoked([{ target, issuedBeforeMs, expiresAtMs }]);
   }
 
-  async listChannels({ after, limit, isAll, visible }: ListRequest): Promise<ChannelPage> {
-    const grants = { ...NO_GRANTS, subscribe: visible };
-    const channels: ChannelSummary[] = [];
-    for (let from = after; channels.length <= limit;) {
-      const { names, last } = await this.#page([from, limit + 1, isAll ? '1' : '']);
-      channels.push(...names.filter(({ name }) => !isUserChannel(name) && allows(grants, 'subscribe', name)));
-      if (last === '') break;
-      from = last;
-    }
-    const page = channels.slice(0, limit);
-    return { channels: page, next: channels.length > limit ? (page.at(-1)?.name ?? null) : null };
+  listChannels(request: ListRequest): Promise<ChannelPage> {
+    return this.#list.list(request);
   }
 
   async describeChannel(name: string): Promise<ChannelSummary> {
-    const { names } = await this.#page(['', 1, '', name]);
-    return names[0] ?? unknownChannel(name);
+    return (await this.#list.describe(name)) ?? unknownChannel(name);
   }
 
   async readHistory(name: string, request: HistoryRequest): Promise<HistoryPage> {
@@ -385,26 +384,6 @@ export class RedisBackplane implements Backplane {
       const [name, lastEventMs] = listOf(one);
       await this.#publisher.end(textOf(name), numberOf(lastEventMs));
     }
-  }
-
-  async #page(
-    args: readonly (string | number)[],
-  ): Promise<{ readonly names: readonly ChannelSummary[]; readonly last: string }> {
-    const [last, page] = listOf(await this.#connected.run(SCRIPTS.list, [...this.#history, ...args]));
-    return { names: listOf(page).map((one) => this.#summaryOf(listOf(one))), last: textOf(last) };
-  }
-
-  #summaryOf([name, subscribers, events, bytes, recent, endedAt, head, oldest]: readonly Reply[]): ChannelSummary {
-    return {
-      name: textOf(name),
-      subscribers: numberOf(subscribers),
-      events: numberOf(events),
-      bytes: numberOf(bytes),
-      eventsPerSecond: numberOf(recent) / 10,
-      isEnded: numberOf(endedAt) > 0,
-      head: numberOf(head) === 0 ? null : this.store.formatCursor(numberOf(head)),
-      oldest: textOf(oldest) === '' ? null : new Date(numberOf(oldest)).toISOString(),
-    };
   }
 
   async #loadRevocations(): Promise<void> {
