@@ -4,6 +4,7 @@ import { systemClock } from '../../src/base/index.js';
 import type { Clock } from '../../src/base/index.js';
 import { createRedisHub, listen } from '../../src/hub/index.js';
 import type { Backplane } from '../../src/hub/backplane/backplane.js';
+import { ChannelRules } from '../../src/hub/channel-rules.js';
 import type { Connection } from '../../src/hub/connection.js';
 import { readFrame } from '../../src/hub/form.js';
 import { DEFAULT_HISTORY } from '../../src/hub/limits.js';
@@ -241,6 +242,26 @@ describe.skipIf(!hasRedis)('[redis]', () => {
     await tell(redis.port, 'CONFIG SET maxmemory 0');
     await publish(node, 'a', 'y');
     await expect.poll(() => dataOf(node, 'a')).toEqual(['y']);
+  });
+
+  test('a channel that keeps the newest of each key has just those, however old, on a node that comes later', async () => {
+    await using redis = await startRedis();
+    const rules = new ChannelRules([{ match: 'prices', slow: 'latest', key: '/s' }]);
+    const shared = { urls: [redis.url], prefix: 'p', rules, history: { ...DEFAULT_HISTORY, ageMs: 200 } };
+    await using first = await startRedisNode(shared);
+    using _upkeep = keepUp(first);
+    const told = ['a', 'b', 'a', 'c', 'b', 'a'].map((s, price) => ({ data: JSON.stringify({ s, price }) }));
+    await first.publish({ channels: ['prices'], events: told.slice(0, 3) });
+    for (const event of told.slice(3)) await first.publish({ channels: ['prices'], events: [event] });
+    await publish(first, 'other', 'x');
+    // By then the prices are older than anything else may get.
+    const all = async () => (await first.listChannels({ after: '', limit: 9, isAll: true, visible: ['*'] })).channels;
+    await expect.poll(async () => (await all()).map(({ name }) => name), PATIENCE).toEqual(['prices']);
+    await using second = await startRedisNode(shared);
+    await second.join(connectionTo('prices'));
+    expect(dataOf(second, 'prices')).toEqual([3, 4, 5].map((at) => told[at]?.data));
+    expect((await all())[0]).toMatchObject({ events: 3 });
+    expect(await tell(redis.port, 'LLEN {p}:c:prices')).toContain(':4\r\n');
   });
 
   test('on a cluster, messages go by sharded pub/sub, and a cut connection is made up for', async () => {

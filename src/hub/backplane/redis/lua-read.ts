@@ -126,7 +126,12 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', text(meta.
     c = release(name, meta, limits)
   end
   if c then
-    local nextAt = math.max(meta.time + 1000, c.headTime + limits.age)
+    -- What does not age is kept by whoever is there.
+    if c.isLatest then
+      keepAlive(c, meta.time, limits.age)
+      writeHeader(c)
+    end
+    local nextAt = math.max(meta.time + (c.isLatest and limits.due or 1000), c.headTime + limits.age)
     if ttl > 0 and c.endedAt == 0 and c.headTime > 0 then
       if meta.time - c.headTime >= ttl then over[#over + 1] = { name, text(c.headTime) } end
       nextAt = math.min(nextAt, math.max(meta.time + 1000, c.headTime + ttl))

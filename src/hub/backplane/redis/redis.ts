@@ -94,13 +94,14 @@ export class RedisBackplane implements Backplane {
       all: `${base}all`,
       node: `${base}node:${this.#nodeId}`,
     };
-    const { history, channelTtlMs, limits, commandTimeoutMs, leaseMs } = options;
+    const { history, channelTtlMs, limits, rules, commandTimeoutMs, leaseMs } = options;
     this.#history = historyArguments(history, channelTtlMs);
     this.#publisher = new Publisher({
       run: (batch) => this.#place(batch),
       isReady: () => this.#isReady,
       onForeignEpoch: () => this.#startOver(),
       formatCursor: (offset) => this.store.formatCursor(offset),
+      rules,
       timeoutMs: commandTimeoutMs,
     });
     this.#registry = new Registry({
