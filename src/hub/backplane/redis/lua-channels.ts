@@ -35,6 +35,7 @@ end
 local function channelKey(name) return P .. 'c:' .. name end
 local function keysKey(name) return P .. 'k:' .. name end
 local function latestKey(name) return P .. 'l:' .. name end
+local function offsetsKey(name) return P .. 'o:' .. name end
 
 local function readChannel(name)
   local raw = redis.call('LINDEX', channelKey(name), 0)
@@ -75,7 +76,10 @@ local function writeHeader(c)
   c.isExpiring = false
   redis.call('PEXPIREAT', key, text(c.expireAt))
   if c.hasKeys then redis.call('PEXPIREAT', keysKey(c.name), text(c.expireAt)) end
-  if c.isLatest then redis.call('PEXPIREAT', latestKey(c.name), text(c.expireAt)) end
+  if c.isLatest then
+    redis.call('PEXPIREAT', latestKey(c.name), text(c.expireAt))
+    redis.call('PEXPIREAT', offsetsKey(c.name), text(c.expireAt))
+  end
 end
 
 local function createChannel(c, now, limits)
@@ -138,7 +142,7 @@ local function forget(c, meta)
     meta.lostOffset, meta.lostTime = c.evicted, c.evictedTime
     redis.call('HSET', META, 'lostOffset', text(c.evicted), 'lostTime', text(c.evictedTime))
   end
-  redis.call('DEL', channelKey(c.name), keysKey(c.name), latestKey(c.name))
+  redis.call('DEL', channelKey(c.name), keysKey(c.name), latestKey(c.name), offsetsKey(c.name))
   redis.call('ZREM', P .. 'channels', c.name)
   redis.call('ZREM', P .. 'due', c.name)
 end

@@ -38,6 +38,7 @@ local function open(name)
     writeHeader(c)
   end
   c.records, c.keys, c.newKeys, c.pending, c.latest = {}, {}, {}, 0, {}
+  c.offsets = {}
   channels[name] = c
   return c
 end
@@ -195,7 +196,10 @@ local function publish(publication)
       if not answer then
         if newest then replace(c, newest[which]) end
         answer = place(c, event.payload)
-        if newest then c.latest[newest[which]] = answer end
+        if newest then
+          c.latest[newest[which]] = answer
+          c.offsets[#c.offsets + 1] = struct.pack('<d', answer)
+        end
         if event.key ~= '' then
           c.keys[event.key] = answer
           c.newKeys[#c.newKeys + 1] = event.key
@@ -222,6 +226,14 @@ local function append(key, records)
   end
 end
 
+-- What was replaced is counted in them: 8 bytes for each event, 10,000 to 20,000 of them.
+local function keepOffsets(c)
+  if #c.offsets == 0 then return end
+  local key = offsetsKey(c.name)
+  local bytes = redis.call('APPEND', key, table.concat(c.offsets))
+  if bytes > 160000 then redis.call('SET', key, redis.call('GETRANGE', key, -80000, -1), 'KEEPTTL') end
+end
+
 local answers = { 0 }
 while at <= #ARGV do
   local publication = readPublication()
@@ -233,6 +245,7 @@ for _, c in ipairs(dirty) do
     c.hasKeys = true
     redis.call('ZADD', keysKey(c.name), text(c.keys[key]), key)
   end
+  keepOffsets(c)
   for key, offset in pairs(c.latest) do
     c.isLatest = true
     redis.call('ZADD', latestKey(c.name), text(offset), key)

@@ -33,8 +33,8 @@ return { epoch, text(head), run, text(meta.time), text(meta.lostOffset), text(me
 
 /**
  * Histories of channels: ARGV is the most bytes, then for each channel its name and the offset that is had already.
- * Answers epoch, head, lost offset and time, then for each channel its header, or nothing where there is none, and the
- * events behind the offset as far as the bytes reach; channels that are left out have to be asked for again.
+ * Answers epoch, head, lost offset and time, then for each channel its header, or nothing where there is none (behind
+ * it, the offsets of its newest events, where some of them are replaced), and the events behind the offset as far as the bytes reach; channels that are left out have to be asked for again.
  */
 export const LUA_READ = `
 local meta = readMeta()
@@ -44,7 +44,8 @@ local answers = { meta.epoch or '', text(meta.head), text(meta.lostOffset), text
 local function read(name, after)
   local c = readChannel(name)
   if not c then return { '' } end
-  local answer = { headerOf(c) }
+  local offsets = c.isLatest and after == 0 and redis.call('GET', offsetsKey(name)) or ''
+  local answer = { headerOf(c) .. offsets }
   if after >= c.head then return answer end
   local index = after <= c.evicted and 1 or search(c, function(offset) return offset > after end)
   while index <= c.count and left > 0 do
