@@ -351,8 +351,7 @@ export class RedisBackplane implements Backplane {
   #startOver(): void {
     if (this.#isClosed || !this.#connected.isUp) return;
     this.#isReady = false;
-    this.#life += 1;
-    void this.#begin(this.#life);
+    this.up();
   }
 
   async #place(batch: readonly (string | number | Buffer)[]): Promise<Reply> {
