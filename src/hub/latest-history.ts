@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { isControlType } from '../protocol/index.js';
 import { conflationKey } from './conflation-key.js';
-import type { Pointer } from './conflation-key.js';
+import type { KeyedFields, Pointer } from './conflation-key.js';
 import { readFrame } from './form.js';
 import type { ChannelHistory, Lost, Slice } from './history.js';
 import { NOTHING_LOST } from './history.js';
@@ -15,6 +15,12 @@ const OFFSETS_MAX = 10_000;
 const KEY_CHARACTERS_MAX = 64;
 /** The frame that ends the channel is the newest of nothing. */
 const END_KEY = 'end';
+
+/** The key of an event that is no control event, in a few characters. */
+export function latestKey(fields: KeyedFields, pointer: Pointer | undefined): string {
+  const key = conflationKey(fields, pointer);
+  return key.length <= KEY_CHARACTERS_MAX ? key : createHash('sha256').update(key).digest('base64');
+}
 
 /**
  * The newest event of each key, in the order of their offsets: who reads behind a cursor gets only those, and never an
@@ -169,8 +175,7 @@ export class LatestHistory implements ChannelHistory {
   #keyOf(frame: Frame): string {
     const { event, data } = readFrame(frame);
     if (isControlType(event)) return END_KEY;
-    const key = conflationKey({ event, data }, this.#pointer);
-    return key.length <= KEY_CHARACTERS_MAX ? key : createHash('sha256').update(key).digest('base64');
+    return latestKey({ event, data }, this.#pointer);
   }
 
   #evict(key: string, { offset, timeMs }: Frame): void {

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 import { createTemporaryFolder } from './temporary-folder.js';
@@ -50,6 +52,45 @@ export async function startRedis(settings: readonly string[] = []): Promise<Redi
   };
 }
 
+export interface WatchedRedis extends AsyncDisposable {
+  /** The master first, then its replicas. */
+  readonly servers: readonly RedisServer[];
+  readonly sentinel: string;
+}
+
+/** A master with two replicas, and a sentinel that makes one of them the master, half a second after it is gone. */
+export async function startWatchedRedis(): Promise<WatchedRedis> {
+  const folder = await createTemporaryFolder();
+  const master = await startRedis();
+  const follow = ['--replicaof', '127.0.0.1', String(master.port), '--repl-diskless-sync-delay', '0'];
+  const replicas = await Promise.all([startRedis(follow), startRedis(follow)]);
+  for (const { port } of replicas)
+    await until(async () => (await tell(port, 'INFO replication')).includes('master_link_status:up'));
+  const port = await freePort();
+  const file = join(folder.path, 'sentinel.conf');
+  const watch = `sentinel monitor mymaster 127.0.0.1 ${master.port} 1\nsentinel down-after-milliseconds mymaster 500`;
+  await writeFile(file, `port ${port}\nbind 127.0.0.1\n${watch}\nsentinel failover-timeout mymaster 3000\n`);
+  const sentinel = spawn(PROGRAM, [file, '--sentinel'], { stdio: 'ignore', cwd: folder.path });
+  const servers = [master, ...replicas];
+  await until(async () => (await tell(port, 'SENTINEL MASTERS').catch(() => '')).includes('num-slaves\r\n$1\r\n2'));
+  return {
+    servers,
+    sentinel: `127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      const gone = new Promise((resolve) => sentinel.once('exit', resolve));
+      sentinel.kill('SIGKILL');
+      await gone;
+      for (const server of servers) await server[Symbol.asyncDispose]();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Another process gets there by itself, and says nothing when it does. */
+async function until(isThere: () => Promise<boolean>): Promise<void> {
+  while (!(await isThere())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
 /** Three masters that share the slots. */
 export async function startRedisCluster(): Promise<AsyncDisposable & { readonly nodes: readonly RedisServer[] }> {
   const nodes = await Promise.all([0, 1, 2].map(() => startRedis(['--cluster-enabled', 'yes'])));
@@ -60,11 +101,10 @@ export async function startRedisCluster(): Promise<AsyncDisposable & { readonly 
     if (at > 0) await tell(port, `CLUSTER MEET 127.0.0.1 ${first?.port ?? 0}`);
   }
   for (const { port } of nodes) {
-    for (;;) {
+    await until(async () => {
       const state = await tell(port, 'CLUSTER INFO');
-      if (state.includes('cluster_state:ok') && state.includes('cluster_known_nodes:3')) break;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+      return state.includes('cluster_state:ok') && state.includes('cluster_known_nodes:3');
+    });
   }
   return {
     nodes,

@@ -112,6 +112,12 @@ describe('loadSettings()', () => {
       'bad-value',
       'hub.retryMs',
     ],
+    [
+      'workers on Redis',
+      { env: { TIDEGATE_REDIS_URL: 'redis://h', TIDEGATE_WORKERS: '2' } },
+      'contradiction',
+      'one hub per core',
+    ],
     ['an open hub without auth', { env: { TIDEGATE_HTTP_HOST: '0.0.0.0' } }, 'contradiction', 'add --insecure'],
     [
       'an event larger than a body',

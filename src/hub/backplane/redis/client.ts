@@ -231,23 +231,28 @@ export class RedisLink {
 
   #later(task: () => void): void {
     this.#failures += 1;
-    setTimeout(
-      () => {
-        if (!this.#isClosed) task();
-      },
-      Math.min(this.#failures * 50, RETRY_MS_MAX),
-    );
+    setTimeout(() => {
+      if (!this.#isClosed) task();
+    }, retryMs(this.#failures));
   }
 
   #refusal(error: unknown): unknown {
     const message = messageOf(error);
     // Redis itself refuses: a fault of ours, but for these, which pass.
-    if (isReply(error) && !/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|NOREPLICAS|MISCONF)/.test(message)) {
+    if (isReply(error) && !PASSING.test(message)) {
       this.#failed(error);
-      return error;
+      // The driver's own error carries the command, and with it what was published.
+      return new Error(`Redis refused: ${message}`);
     }
     return new HubError('backplane-unavailable', `Cannot do it now: Redis does not answer (${reasonOf(error)})`);
   }
+}
+
+/** Refusals of Redis that pass; before 7.0 a script's is found inside the message. */
+const PASSING = /\b(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|NOREPLICAS|MISCONF)\b/;
+
+function retryMs(times: number): number {
+  return Math.min(times * 50, RETRY_MS_MAX);
 }
 
 function credentialsOf(url: string): { username?: string; password?: string; tls?: object } {

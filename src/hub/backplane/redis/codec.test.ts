@@ -71,7 +71,16 @@ test('decodeRecord() and decodeHeader() read what the scripts pack', () => {
   expect(decodeRecord(record).placement).toEqual({ offset: 2 ** 53 - 1, timeMs: 1_763_700_000_000, isEnd: true });
   const header = Buffer.alloc(73);
   for (const [at, number] of [7, 6, 5, 4, 3, 0].entries()) header.writeDoubleLE(number, at * 8);
-  expect(decodeHeader(header)).toEqual({ head: 7, lost: { offset: 5, timeMs: 4 }, endedAtMs: undefined });
+  expect(decodeHeader(header)).toEqual({
+    head: 7,
+    lost: { offset: 5, timeMs: 4 },
+    endedAtMs: undefined,
+    recentOffsets: [],
+  });
   header.writeDoubleLE(9, 40);
   expect(decodeHeader(header).endedAtMs).toBe(9);
+  const offsets = Buffer.alloc(16);
+  offsets.writeDoubleLE(8, 0);
+  offsets.writeDoubleLE(2 ** 53 - 1, 8);
+  expect(decodeHeader(Buffer.concat([header, offsets])).recentOffsets).toEqual([8, 2 ** 53 - 1]);
 });

@@ -29,9 +29,13 @@ export interface ChannelHeader {
   readonly head: number;
   readonly lost: Lost;
   readonly endedAtMs: number | undefined;
+  /** Offsets of its newest events, kept or replaced; none where none can be replaced. */
+  readonly recentOffsets: readonly number[];
 }
 
 const EVENT_HEAD_BYTES = 3;
+/** Nine numbers (8 each) and what it keeps beside its list (1); see `FORM` in lua-channels.ts. */
+const HEADER_BYTES = 73;
 /** Offset (8), time (8). */
 const RECORD_HEAD_BYTES = 16;
 /** Head before (8), time (8), number of events (4). */
@@ -68,10 +72,13 @@ export function decodeRecord(bytes: Buffer): PlacedEvent {
 /** Reads the first element of a channel's list. */
 export function decodeHeader(bytes: Buffer): ChannelHeader {
   const endedAtMs = bytes.readDoubleLE(40);
+  const recentOffsets: number[] = [];
+  for (let at = HEADER_BYTES; at < bytes.length; at += 8) recentOffsets.push(bytes.readDoubleLE(at));
   return {
     head: bytes.readDoubleLE(0),
     lost: { offset: bytes.readDoubleLE(16), timeMs: bytes.readDoubleLE(24) },
     endedAtMs: endedAtMs === 0 ? undefined : endedAtMs,
+    recentOffsets,
   };
 }
 

@@ -193,18 +193,26 @@ export class Follower {
   async #read(name: string, after: number): Promise<Loaded> {
     let events: PlacedEvent[] = [];
     let had = after;
+    let recentOffsets: readonly number[] | undefined;
     for (;;) {
       const [, , lostOffset, lostTimeMs, channel] = listOf(await this.#options.read([READ_BYTES_MAX, name, had]));
       const [header, ...records] = listOf(channel);
       const lost = { offset: numberOf(lostOffset), timeMs: numberOf(lostTimeMs) };
       if (bytesOf(header).length === 0)
-        return { isThere: false, header: { head: lost.offset, lost, endedAtMs: undefined }, events: [] };
+        return {
+          isThere: false,
+          header: { head: lost.offset, lost, endedAtMs: undefined, recentOffsets: [] },
+          events: [],
+        };
       const known = decodeHeader(bytesOf(header));
+      // Only the first answer has them; what came since is behind them.
+      recentOffsets ??= known.recentOffsets;
       // What was given up while it was read is gone as a whole.
       if (known.lost.offset > had) events = [];
       for (const record of records) events.push(decodeRecord(bytesOf(record)));
       had = events.at(-1)?.placement.offset ?? Math.max(had, known.lost.offset);
-      if (had >= known.head || records.length === 0) return { isThere: true, header: known, events };
+      if (had >= known.head || records.length === 0)
+        return { isThere: true, header: { ...known, recentOffsets }, events };
     }
   }
 
@@ -288,6 +296,7 @@ export class Follower {
 
 function appendAll(store: ChannelStore, name: string, { header, events }: Loaded): Channel {
   const channel = store.replace(name, header.lost);
+  channel.history.recallOffsets?.(header.recentOffsets);
   for (const { body, placement } of events)
     store.append(channel, frameOf(body, store.formatCursor(placement.offset)), placement);
   if (header.endedAtMs !== undefined) channel.markEnded(header.endedAtMs);

@@ -34,14 +34,17 @@ end
 
 local function channelKey(name) return P .. 'c:' .. name end
 local function keysKey(name) return P .. 'k:' .. name end
+local function latestKey(name) return P .. 'l:' .. name end
+local function offsetsKey(name) return P .. 'o:' .. name end
 
 local function readChannel(name)
   local raw = redis.call('LINDEX', channelKey(name), 0)
   if not raw then return nil end
-  local head, headTime, evicted, evictedTime, bytes, endedAt, count, oldestTime, expireAt, hasKeys = struct.unpack(FORM, raw)
+  local head, headTime, evicted, evictedTime, bytes, endedAt, count, oldestTime, expireAt, flags = struct.unpack(FORM, raw)
   return {
     name = name, head = head, headTime = headTime, evicted = evicted, evictedTime = evictedTime, bytes = bytes,
-    endedAt = endedAt, count = count, oldestTime = oldestTime, expireAt = expireAt, hasKeys = hasKeys == 1,
+    endedAt = endedAt, count = count, oldestTime = oldestTime, expireAt = expireAt, hasKeys = flags % 2 == 1,
+    isLatest = flags >= 2,
   }
 end
 
@@ -49,13 +52,13 @@ local function newChannel(name, meta)
   return {
     name = name, head = meta.lostOffset, headTime = 0, evicted = meta.lostOffset,
     evictedTime = meta.lostTime, bytes = 0, endedAt = 0, count = 0, oldestTime = 0, expireAt = 0,
-    hasKeys = false, isNew = true,
+    hasKeys = false, isLatest = false, isNew = true,
   }
 end
 
 local function headerOf(c)
   return struct.pack(FORM, c.head, c.headTime, c.evicted, c.evictedTime, c.bytes, c.endedAt, c.count,
-    c.oldestTime, c.expireAt, c.hasKeys and 1 or 0)
+    c.oldestTime, c.expireAt, (c.hasKeys and 1 or 0) + (c.isLatest and 2 or 0))
 end
 
 -- A channel that no node looks after any more goes an hour later by itself.
@@ -73,6 +76,10 @@ local function writeHeader(c)
   c.isExpiring = false
   redis.call('PEXPIREAT', key, text(c.expireAt))
   if c.hasKeys then redis.call('PEXPIREAT', keysKey(c.name), text(c.expireAt)) end
+  if c.isLatest then
+    redis.call('PEXPIREAT', latestKey(c.name), text(c.expireAt))
+    redis.call('PEXPIREAT', offsetsKey(c.name), text(c.expireAt))
+  end
 end
 
 local function createChannel(c, now, limits)
@@ -90,9 +97,11 @@ end
 local function trim(c, now, limits)
   local key = channelKey(c.name)
   local victims, from = 0, 1
+  -- The newest of a key stays true however old it is; until the channel has ended.
+  local age = (c.isLatest and c.endedAt == 0) and 0 or limits.age
   local function isOver()
     return c.count > 0 and (c.count > limits.events or c.bytes > limits.bytes
-      or (limits.age > 0 and c.oldestTime < now - limits.age))
+      or (age > 0 and c.oldestTime < now - age))
   end
   while isOver() do
     local chunk = redis.call('LRANGE', key, from, from + 15)
@@ -112,6 +121,7 @@ local function trim(c, now, limits)
   -- The last victim's place becomes the header's.
   redis.call('LTRIM', key, victims, -1)
   if c.hasKeys then redis.call('ZREMRANGEBYSCORE', keysKey(c.name), '-inf', text(c.evicted)) end
+  if c.isLatest then redis.call('ZREMRANGEBYSCORE', latestKey(c.name), '-inf', text(c.evicted)) end
   return true
 end
 
@@ -132,7 +142,7 @@ local function forget(c, meta)
     meta.lostOffset, meta.lostTime = c.evicted, c.evictedTime
     redis.call('HSET', META, 'lostOffset', text(c.evicted), 'lostTime', text(c.evictedTime))
   end
-  redis.call('DEL', channelKey(c.name), keysKey(c.name))
+  redis.call('DEL', channelKey(c.name), keysKey(c.name), latestKey(c.name), offsetsKey(c.name))
   redis.call('ZREM', P .. 'channels', c.name)
   redis.call('ZREM', P .. 'due', c.name)
 end

@@ -3,7 +3,8 @@
  *
  * ARGV: epoch, limits (`limitsAt`), most channels, events a second of one publisher, command that publishes,
  * then for each publication: its kind (`p`, or `e` for the end of a channel), publisher, the time that an end asks a
- * channel to be quiet since, number of channels, their names, number of events, and key and payload of each.
+ * channel to be quiet since, number of channels, the name of each and `1` where it keeps the newest of each key only, number
+ * of events, key and payload of each, and for each such channel what each event is the newest of.
  * Answers `EPOCH` where the node has to find out first which epoch it is, else the head and for each publication either a refusal
  * (`{code, number}`) or a list: an offset for a new event, `{offset, own id}` for one that was there.
  */
@@ -36,7 +37,8 @@ local function open(name)
   elseif limits.age > 0 and c.count > 0 and c.oldestTime < now - limits.age and trim(c, now, limits) then
     writeHeader(c)
   end
-  c.records, c.keys, c.newKeys = {}, {}, {}
+  c.records, c.keys, c.newKeys, c.pending, c.latest = {}, {}, {}, 0, {}
+  c.offsets = {}
   channels[name] = c
   return c
 end
@@ -47,11 +49,42 @@ local function flushMessage()
   parts, partBytes, told = {}, 0, head
 end
 
+local function indexOf(c, offset)
+  for index, record in ipairs(c.records) do
+    if offsetAndTime(record) == offset then return index end
+  end
+  return nil
+end
+
+-- Takes out what the event is newer than.
+local function replace(c, key)
+  local offset = c.latest[key]
+  if not offset then offset = tonumber(redis.call('ZSCORE', latestKey(c.name), key) or nil) end
+  if not offset or offset <= c.evicted then return end
+  local index = indexOf(c, offset)
+  local bytes
+  if index then
+    bytes = #c.records[index]
+    table.remove(c.records, index)
+    c.pending = c.pending - 1
+  else
+    local list, kept = channelKey(c.name), c.count - c.pending
+    index = search({ name = c.name, count = kept }, function(found) return found >= offset end)
+    local record = index <= kept and redis.call('LINDEX', list, index)
+    if not record or offsetAndTime(record) ~= offset then return end
+    bytes = #record
+    redis.call('LSET', list, index, '')
+    redis.call('LREM', list, 1, '')
+  end
+  c.count, c.bytes = c.count - 1, c.bytes - bytes
+end
+
 local function place(c, payload)
   head = head + 1
   if c.count == 0 then c.oldestTime = now end
   local record = struct.pack('<dd', head, now) .. payload
   c.records[#c.records + 1] = record
+  c.pending = c.pending + 1
   c.head, c.headTime = head, now
   c.count, c.bytes = c.count + 1, c.bytes + #record
   if not c.isDirty then
@@ -71,10 +104,9 @@ local function ownId(record)
 end
 
 local function recordAt(c, offset)
-  for _, record in ipairs(c.records) do
-    if offsetAndTime(record) == offset then return record end
-  end
-  local kept = c.count - #c.records
+  local pending = indexOf(c, offset)
+  if pending then return c.records[pending] end
+  local kept = c.count - c.pending
   local index = search({ name = c.name, count = kept }, function(found) return found >= offset end)
   return index <= kept and redis.call('LINDEX', channelKey(c.name), index) or nil
 end
@@ -106,9 +138,22 @@ local function exceedsRate(publisher, events)
 end
 
 local function readPublication()
-  local publication = { kind = take(), publisher = take(), quietSince = tonumber(take()), channels = {}, events = {} }
-  for number = 1, tonumber(take()) do publication.channels[number] = take() end
+  local publication = {
+    kind = take(), publisher = take(), quietSince = tonumber(take()), channels = {}, events = {}, latest = {},
+  }
+  local isLatest = {}
+  for number = 1, tonumber(take()) do
+    publication.channels[number] = take()
+    isLatest[number] = take() == '1'
+  end
   for number = 1, tonumber(take()) do publication.events[number] = { key = take(), payload = take() } end
+  for number = 1, #publication.channels do
+    if isLatest[number] then
+      local keys = {}
+      for event = 1, #publication.events do keys[event] = take() end
+      publication.latest[number] = keys
+    end
+  end
   return publication
 end
 
@@ -144,11 +189,17 @@ local function publish(publication)
     if c.endedAt > 0 and not isThere(c, publication.events) then return { 'channel-ended', number } end
   end
   local placed = {}
-  for _, c in ipairs(opened) do
-    for _, event in ipairs(publication.events) do
+  for number, c in ipairs(opened) do
+    local newest = publication.latest[number]
+    for which, event in ipairs(publication.events) do
       local answer = findDuplicate(c, event.key)
       if not answer then
+        if newest then replace(c, newest[which]) end
         answer = place(c, event.payload)
+        if newest then
+          c.latest[newest[which]] = answer
+          c.offsets[#c.offsets + 1] = struct.pack('<d', answer)
+        end
         if event.key ~= '' then
           c.keys[event.key] = answer
           c.newKeys[#c.newKeys + 1] = event.key
@@ -175,6 +226,14 @@ local function append(key, records)
   end
 end
 
+-- What was replaced is counted in them: 8 bytes for each event, 10,000 to 20,000 of them.
+local function keepOffsets(c)
+  if #c.offsets == 0 then return end
+  local key = offsetsKey(c.name)
+  local bytes = redis.call('APPEND', key, table.concat(c.offsets))
+  if bytes > 160000 then redis.call('SET', key, redis.call('GETRANGE', key, -80000, -1), 'KEEPTTL') end
+end
+
 local answers = { 0 }
 while at <= #ARGV do
   local publication = readPublication()
@@ -185,6 +244,11 @@ for _, c in ipairs(dirty) do
   for _, key in ipairs(c.newKeys) do
     c.hasKeys = true
     redis.call('ZADD', keysKey(c.name), text(c.keys[key]), key)
+  end
+  keepOffsets(c)
+  for key, offset in pairs(c.latest) do
+    c.isLatest = true
+    redis.call('ZADD', latestKey(c.name), text(offset), key)
   end
   trim(c, now, limits)
   keepAlive(c, now, limits.age)

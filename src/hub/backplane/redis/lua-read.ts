@@ -33,8 +33,8 @@ return { epoch, text(head), run, text(meta.time), text(meta.lostOffset), text(me
 
 /**
  * Histories of channels: ARGV is the most bytes, then for each channel its name and the offset that is had already.
- * Answers epoch, head, lost offset and time, then for each channel its header, or nothing where there is none, and the
- * events behind the offset as far as the bytes reach; channels that are left out have to be asked for again.
+ * Answers epoch, head, lost offset and time, then for each channel its header, or nothing where there is none (behind
+ * it, the offsets of its newest events, where some of them are replaced), and the events behind the offset as far as the bytes reach; channels that are left out have to be asked for again.
  */
 export const LUA_READ = `
 local meta = readMeta()
@@ -44,7 +44,8 @@ local answers = { meta.epoch or '', text(meta.head), text(meta.lostOffset), text
 local function read(name, after)
   local c = readChannel(name)
   if not c then return { '' } end
-  local answer = { headerOf(c) }
+  local offsets = c.isLatest and after == 0 and redis.call('GET', offsetsKey(name)) or ''
+  local answer = { headerOf(c) .. offsets }
   if after >= c.head then return answer end
   local index = after <= c.evicted and 1 or search(c, function(offset) return offset > after end)
   while index <= c.count and left > 0 do
@@ -126,7 +127,12 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', text(meta.
     c = release(name, meta, limits)
   end
   if c then
-    local nextAt = math.max(meta.time + 1000, c.headTime + limits.age)
+    -- What does not age is kept by whoever is there.
+    if c.isLatest then
+      keepAlive(c, meta.time, limits.age)
+      writeHeader(c)
+    end
+    local nextAt = math.max(meta.time + (c.isLatest and limits.due or 1000), c.headTime + limits.age)
     if ttl > 0 and c.endedAt == 0 and c.headTime > 0 then
       if meta.time - c.headTime >= ttl then over[#over + 1] = { name, text(c.headTime) } end
       nextAt = math.min(nextAt, math.max(meta.time + 1000, c.headTime + ttl))

@@ -153,7 +153,8 @@ export const LUA_RENEW = `
 local meta = readMeta()
 local node, leaseMs = ARGV[1], tonumber(ARGV[2])
 local kept = tonumber(redis.call('ZSCORE', P .. 'nodes', node) or 0)
-local isThere = kept >= meta.time
+-- Late, but nobody has taken anything back yet.
+local isThere = kept > 0
 if isThere then redis.call('ZADD', P .. 'nodes', text(meta.time + leaseMs), node) end
 local dead = redis.call('ZRANGEBYSCORE', P .. 'nodes', '-inf', '(' .. text(meta.time), 'LIMIT', 0, 1)
 return { isThere and 1 or 0, text(meta.time), meta.epoch or '', text(meta.head), dead[1] or '' }

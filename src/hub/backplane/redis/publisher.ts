@@ -1,9 +1,11 @@
 import { quote } from '../../../protocol/index.js';
 import type { Cursor } from '../../../protocol/index.js';
+import type { ChannelRules } from '../../channel-rules.js';
 import { HubError } from '../../errors.js';
 import { asHubError } from '../../event.js';
 import type { PublishEvent } from '../../event.js';
 import { encodeBody, encodeEndBody } from '../../frame.js';
+import { latestKey } from '../../latest-history.js';
 import type { Publication, Published } from '../backplane.js';
 import type { Argument } from './client.js';
 import { encodeStored } from './codec.js';
@@ -20,6 +22,7 @@ export interface PublisherOptions {
   /** Another epoch has begun: find out which, then call {@link Publisher.flush}. */
   readonly onForeignEpoch: () => void;
   readonly formatCursor: (offset: number) => Cursor;
+  readonly rules: ChannelRules;
   /** How long a publication may wait. */
   readonly timeoutMs: number;
 }
@@ -52,7 +55,9 @@ export class Publisher {
     const encoded = events.map((event) => ({ key: event.idempotencyKey ?? '', bytes: encodeChecked(event) }));
     const bytes = encoded.reduce((sum, event) => sum + event.bytes.length, 0) * channels.length;
     const items = encoded.flatMap((event) => [event.key, event.bytes]);
-    const args = ['p', publisher, 0, channels.length, ...channels, events.length, ...items];
+    const names = channels.flatMap((name) => [name, this.#options.rules.of(name).slow === 'latest' ? '1' : '']);
+    const newest = channels.flatMap((name) => this.#newestOf(name, events));
+    const args = ['p', publisher, 0, channels.length, ...names, events.length, ...items, ...newest];
     const answer = await this.#place({ args, events: events.length * channels.length, bytes });
     this.#throwRefusal(answer, channels);
     return channels.flatMap((channel, at) =>
@@ -63,7 +68,7 @@ export class Publisher {
   /** Ends a channel, unless it had an event behind `quietSinceMs` (0: whatever it had). False where it had ended. */
   async end(channel: string, quietSinceMs = 0): Promise<boolean> {
     const bytes = encodeStored({ body: encodeEndBody({ channel }), isEnd: true });
-    const args = ['e', '', quietSinceMs, 1, channel, 1, '', bytes];
+    const args = ['e', '', quietSinceMs, 1, channel, '', 1, '', bytes];
     const answer = await this.#place({ args, events: 1, bytes: bytes.length });
     this.#throwRefusal(answer, [channel]);
     return answer.length > 0;
@@ -86,6 +91,13 @@ export class Publisher {
   close(): void {
     clearTimeout(this.#timer);
     for (const { reject } of this.#waiting.splice(0)) reject(unavailable());
+  }
+
+  /** What each event is the newest of, where the channel keeps only that. */
+  #newestOf(channel: string, events: readonly PublishEvent[]): readonly string[] {
+    const { slow, pointer } = this.#options.rules.of(channel);
+    if (slow !== 'latest') return [];
+    return events.map(({ event = '', data }) => latestKey({ event: event === '' ? 'message' : event, data }, pointer));
   }
 
   #place(item: Pick<Waiting, 'args' | 'events' | 'bytes'>): Promise<readonly Reply[]> {

@@ -2,8 +2,6 @@ import type { Clock } from '../../../base/index.js';
 import { quote } from '../../../protocol/index.js';
 import type { Logger } from '../../../runtime/index.js';
 import type { Revocation } from '../../auth/revocations.js';
-import { allows, NO_GRANTS } from '../../auth/grants.js';
-import { isUserChannel } from '../../auth/user-channel.js';
 import type { Channel } from '../../channel.js';
 import type { ChannelRules } from '../../channel-rules.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../../connection.js';
@@ -21,6 +19,7 @@ import type {
   Publication,
   Published,
 } from '../backplane.js';
+import { ChannelList } from './channel-list.js';
 import type { RedisAddress, RedisLink } from './client.js';
 import { Follower } from './follower.js';
 import { REVOCATIONS_MAX, SWEEP_CHANNELS_MAX, historyArguments } from './limits.js';
@@ -67,6 +66,7 @@ export class RedisBackplane implements Backplane {
   readonly #publisher: Publisher;
   readonly #registry: Registry;
   readonly #questions: Questions;
+  readonly #list: ChannelList;
   readonly #revocations: Revocation[] = [];
   readonly #waiting = new Set<() => void>();
   #link: RedisLink | undefined;
@@ -81,6 +81,8 @@ export class RedisBackplane implements Backplane {
   /** A catching up that is under way is for nothing where this has moved. */
   #life = 0;
   #upkeptAtMs = -Infinity;
+  #isUpkeepUnderWay = false;
+  /** The head that the last upkeep saw in Redis. */
   #behindHead = 0;
 
   constructor(options: RedisBackplaneOptions) {
@@ -92,13 +94,14 @@ export class RedisBackplane implements Backplane {
       all: `${base}all`,
       node: `${base}node:${this.#nodeId}`,
     };
-    const { history, channelTtlMs, limits, commandTimeoutMs, leaseMs } = options;
+    const { history, channelTtlMs, limits, rules, commandTimeoutMs, leaseMs } = options;
     this.#history = historyArguments(history, channelTtlMs);
     this.#publisher = new Publisher({
       run: (batch) => this.#place(batch),
       isReady: () => this.#isReady,
       onForeignEpoch: () => this.#startOver(),
       formatCursor: (offset) => this.store.formatCursor(offset),
+      rules,
       timeoutMs: commandTimeoutMs,
     });
     this.#registry = new Registry({
@@ -109,6 +112,10 @@ export class RedisBackplane implements Backplane {
       limits,
       run: (script, args) => this.#connected.run(script, args),
       onWatched: (event, connection) => this.#announce(event, connection),
+    });
+    this.#list = new ChannelList({
+      run: (args) => this.#connected.run(SCRIPTS.list, [...this.#history, ...args]),
+      formatCursor: (offset) => this.store.formatCursor(offset),
     });
     this.#questions = new Questions({
       nodeId: this.#nodeId,
@@ -162,7 +169,14 @@ export class RedisBackplane implements Backplane {
   /** Resolves when Redis can be asked. @throws HubError `backplane-unavailable` where it cannot be in time. */
   whenReady(timeoutMs: number): Promise<void> {
     if (this.#isReady) return Promise.resolve();
-    return this.#inTime(new Promise((resolve) => this.#waiting.add(resolve)), timeoutMs);
+    let settle: (() => void) | undefined;
+    const ready = new Promise<void>((resolve) => {
+      settle = resolve;
+      this.#waiting.add(resolve);
+    });
+    return this.#inTime(ready, timeoutMs).finally(() => {
+      if (settle !== undefined) this.#waiting.delete(settle);
+    });
   }
 
   publish(publication: Publication): Promise<readonly Published[]> {
@@ -203,22 +217,12 @@ export class RedisBackplane implements Backplane {
     await this.#tellRevoked([{ target, issuedBeforeMs, expiresAtMs }]);
   }
 
-  async listChannels({ after, limit, isAll, visible }: ListRequest): Promise<ChannelPage> {
-    const grants = { ...NO_GRANTS, subscribe: visible };
-    const channels: ChannelSummary[] = [];
-    for (let from = after; channels.length <= limit;) {
-      const { names, last } = await this.#page([from, limit + 1, isAll ? '1' : '']);
-      channels.push(...names.filter(({ name }) => !isUserChannel(name) && allows(grants, 'subscribe', name)));
-      if (last === '') break;
-      from = last;
-    }
-    const page = channels.slice(0, limit);
-    return { channels: page, next: channels.length > limit ? (page.at(-1)?.name ?? null) : null };
+  listChannels(request: ListRequest): Promise<ChannelPage> {
+    return this.#list.list(request);
   }
 
   async describeChannel(name: string): Promise<ChannelSummary> {
-    const { names } = await this.#page(['', 1, '', name]);
-    return names[0] ?? unknownChannel(name);
+    return (await this.#list.describe(name)) ?? unknownChannel(name);
   }
 
   async readHistory(name: string, request: HistoryRequest): Promise<HistoryPage> {
@@ -262,10 +266,14 @@ export class RedisBackplane implements Backplane {
   keepUp(): void {
     this.store.sweep((channel) => this.store.trim(channel));
     const nowMs = performance.now();
-    if (!this.#isReady || nowMs - this.#upkeptAtMs < UPKEEP_MS) return;
+    if (!this.#isReady || nowMs - this.#upkeptAtMs < Math.min(UPKEEP_MS, this.#options.leaseMs / 3)) return;
     this.#upkeptAtMs = nowMs;
+    if (this.#isUpkeepUnderWay) return;
+    this.#isUpkeepUnderWay = true;
     // Whatever fails is tried again, or the link is down and all begins anew.
-    void this.#upkeep().catch(() => undefined);
+    void this.#upkeep()
+      .catch(() => undefined)
+      .finally(() => (this.#isUpkeepUnderWay = false));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -343,8 +351,7 @@ export class RedisBackplane implements Backplane {
   #startOver(): void {
     if (this.#isClosed || !this.#connected.isUp) return;
     this.#isReady = false;
-    this.#life += 1;
-    void this.#begin(this.#life);
+    this.up();
   }
 
   async #place(batch: readonly (string | number | Buffer)[]): Promise<Reply> {
@@ -377,26 +384,6 @@ export class RedisBackplane implements Backplane {
       const [name, lastEventMs] = listOf(one);
       await this.#publisher.end(textOf(name), numberOf(lastEventMs));
     }
-  }
-
-  async #page(
-    args: readonly (string | number)[],
-  ): Promise<{ readonly names: readonly ChannelSummary[]; readonly last: string }> {
-    const [last, page] = listOf(await this.#connected.run(SCRIPTS.list, [...this.#history, ...args]));
-    return { names: listOf(page).map((one) => this.#summaryOf(listOf(one))), last: textOf(last) };
-  }
-
-  #summaryOf([name, subscribers, events, bytes, recent, endedAt, head, oldest]: readonly Reply[]): ChannelSummary {
-    return {
-      name: textOf(name),
-      subscribers: numberOf(subscribers),
-      events: numberOf(events),
-      bytes: numberOf(bytes),
-      eventsPerSecond: numberOf(recent) / 10,
-      isEnded: numberOf(endedAt) > 0,
-      head: numberOf(head) === 0 ? null : this.store.formatCursor(numberOf(head)),
-      oldest: textOf(oldest) === '' ? null : new Date(numberOf(oldest)).toISOString(),
-    };
   }
 
   async #loadRevocations(): Promise<void> {
