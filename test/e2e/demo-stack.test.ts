@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { BuiltCli } from '../support/built-cli.js';
 import { hasNginx, startNginx } from '../support/nginx.js';
 import { hasRedis, startRedis } from '../support/redis-server.js';
-import { freePort } from '../support/served-hub.js';
+import { freePort } from '../support/free-port.js';
 import { StreamClient } from '../support/stream-client.js';
 import { createTemporaryFolder } from '../support/temporary-folder.js';
 

@@ -7,7 +7,7 @@ import type { GapDelivery } from '../../src/client/index.js';
 import { BuiltCli } from '../support/built-cli.js';
 import { checkDelivery } from '../support/checker.js';
 import type { Delivered, ReceivedItem } from '../support/checker.js';
-import { freePort } from '../support/served-hub.js';
+import { freePort } from '../support/free-port.js';
 import { createTemporaryFolder } from '../support/temporary-folder.js';
 
 const SUBSCRIBERS = 8;

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { freePort } from './free-port.js';
 import { createTemporaryFolder } from './temporary-folder.js';
 
 const PROGRAM = '/usr/bin/redis-server';
@@ -124,15 +124,6 @@ export function tell(port: number, command: string): Promise<string> {
     socket.on('close', () => resolve(text));
     socket.end(`${command}\r\n`);
   });
-}
-
-/** A port that nobody listens on just now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Resolves when it takes connections. */

@@ -1,10 +1,9 @@
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import { TOKEN_SECRET } from './asking-hub.js';
 import { BuiltCli } from './built-cli.js';
+import { freePort } from './free-port.js';
 import { createTemporaryFolder } from './temporary-folder.js';
 
 type TemporaryFolder = Awaited<ReturnType<typeof createTemporaryFolder>>;
@@ -52,13 +51,4 @@ export class ServedHub implements AsyncDisposable {
     await this.#cli.end('SIGKILL');
     await this.#folder[Symbol.asyncDispose]();
   }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

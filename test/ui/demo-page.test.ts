@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { hasBrowser, startBrowser } from '../support/browser.js';
 import { startBuiltHub } from '../support/built-hub.js';
 import { hasNginx, startNginx } from '../support/nginx.js';
-import { freePort } from '../support/served-hub.js';
+import { freePort } from '../support/free-port.js';
 
 const CONFIGURATION = new URL('../../deploy/compose/demo/nginx.conf', import.meta.url);
 
