@@ -28,6 +28,8 @@ export interface Sink {
   /** Unique in its pipeline. */
   readonly name: string;
   readonly batch: BatchLimits;
+  /** Limits of the batch that begins with `first`, where they are others than {@link batch}. */
+  batchFrom?(first: SpooledEvent): BatchLimits;
   /** @throws IngestError where the sink cannot be used at all: the pipeline then does not start. */
   open(context: SinkContext): Promise<void>;
   /**
