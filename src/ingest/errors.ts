@@ -18,6 +18,12 @@ export type IngestErrorCode =
   | 'archive-locked'
   /** The archive's folder cannot be made or written to. */
   | 'archive-unwritable'
+  /** The sink said no, and asking again will not help. */
+  | 'sink-refused'
+  /** A package is missing that only some have to install. */
+  | 'package-missing'
+  /** The journal of an archive is there but cannot be understood. */
+  | 'journal-unreadable'
   /** A part failed in a way that nobody foresaw. */
   | 'internal';
 

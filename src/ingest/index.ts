@@ -11,6 +11,8 @@ export { createFileSink } from './sinks/file.js';
 export type { FileSinkOptions } from './sinks/file.js';
 export { createHubSink } from './sinks/hub.js';
 export type { HubSinkOptions } from './sinks/hub.js';
+export { createS3Sink } from './sinks/s3/s3.js';
+export type { S3SinkOptions } from './sinks/s3/s3.js';
 export type { BatchLimits, Sink, SinkContext, WriteResult } from './sinks/sink.js';
 export type { GapRecord, ReceivedEvent, Source, SourceItem, SourceReadOptions, SourceStats } from './source.js';
 export { createHttpClient } from './sources/http.js';

@@ -90,10 +90,10 @@ function ends(settings: Settings): CliError | undefined {
     return new CliError('missing-value', 'Cannot publish to a hub channel without a hub: give --sink.hub.url URL');
   if (hubUrl !== undefined && hubChannel === undefined)
     return new CliError('missing-value', 'Cannot publish to a hub without a channel: give --sink.hub.channel NAME');
-  if (hubUrl === undefined && settings['sink.file.dir'] === undefined)
+  if (hubUrl === undefined && settings['sink.file.dir'] === undefined && settings['sink.s3.bucket'] === undefined)
     return new CliError(
       'missing-value',
-      'Cannot ingest without a sink: give --sink.file.dir FOLDER or --sink.hub.url URL',
+      'Cannot ingest without a sink: give --sink.file.dir FOLDER, --sink.hub.url URL or --sink.s3.bucket BUCKET',
     );
   return undefined;
 }

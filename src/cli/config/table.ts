@@ -1,6 +1,7 @@
 import { LOG_FORMATS, LOG_LEVELS } from '../../runtime/index.js';
 import { AUTH } from './auth-settings.js';
 import { FLAGS } from './flags.js';
+import { S3 } from './s3-settings.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
 import type { FlagAlias, Setting, VerbName } from './setting.js';
 
@@ -250,14 +251,14 @@ const TABLE = {
     aliases: [{ flag: '-t' }, { flag: '--types' }],
   }),
   'spool.events': integer({
-    doc: 'Events that may wait for sinks.',
+    doc: 'Events that may wait for sinks; a batch or an object has half of them at most.',
     verbs: INGEST,
-    default: 10_000,
+    default: 100_000,
     unit: 'events',
     min: 1,
   }),
   'spool.bytes': integer({
-    doc: 'Bytes that may wait for sinks.',
+    doc: 'Bytes that may wait for sinks; a batch or an object has half of them at most.',
     verbs: INGEST,
     default: 64 * MIB,
     unit: 'bytes',
@@ -320,6 +321,7 @@ const TABLE = {
     placeholder: 'channel',
   }),
   'sink.hub.keepIds': boolean({ doc: "Publish with the upstream's ids.", verbs: INGEST, default: false }),
+  ...S3,
 
   // --- Log ----------------------------------------------------------------------------------------
   'log.level': choice(LOG_LEVELS, {
