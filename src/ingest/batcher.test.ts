@@ -36,10 +36,12 @@ describe('nextBatch()', () => {
   it('asks for the limits of the batch that begins with the next event', async () => {
     const { spool, clock, stop } = setUp();
     for (const data of ['a', 'b', 'c', 'd']) append(spool, data);
-    const limitsFrom = ({ data }: { readonly data: string }) => ({ ...LIMITS, eventsMax: data === 'a' ? 1 : 2 });
-    const next = () => nextBatch(spool.reader('s'), limitsFrom, { clock, signal: stop.signal });
-    expect((await next()).map(({ data }) => data)).toEqual(['a']);
-    expect((await next()).map(({ data }) => data)).toEqual(['b', 'c']);
+    const batches = ['a', 'b'].map(async (begin) => {
+      const limitsFrom = ({ data }: { readonly data: string }) => ({ ...LIMITS, eventsMax: data === begin ? 2 : 1 });
+      const batch = await nextBatch(spool.reader('s'), limitsFrom, { clock, signal: stop.signal });
+      return batch.map(({ data }) => data);
+    });
+    expect(await Promise.all(batches)).toEqual([['a', 'b'], ['c']]);
   });
 
   it('waits for the first event, then waitMs for company', async () => {

@@ -36,7 +36,7 @@ export class MotoServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const ended = new Promise((resolve) => this.#process.once('exit', resolve));
+    const ended = new Promise((done) => this.#process.once('exit', done));
     this.#process.kill();
     await ended;
   }
