@@ -106,6 +106,13 @@ export const VERB_TABLE: Readonly<Record<VerbName, Verb>> = {
     ],
     load: async () => (await import('./commands/token.js')).token,
   },
+  verify: {
+    summary: 'Prove by its manifests that an archive in S3 has no gap and no duplicate',
+    description: 'Exits 1 where it has one. What may be missing after the last object no archive can tell.',
+    args: [],
+    examples: ['tidegate verify --sink.s3.bucket archive', 'tidegate verify --sink.s3.bucket archive --deep --json'],
+    load: async () => (await import('./commands/verify.js')).verify,
+  },
   completion: {
     summary: 'Print a completion script for a shell',
     args: [{ name: 'shell', doc: 'bash, zsh or fish.', isRequired: true, choices: ['bash', 'zsh', 'fish'] }],

@@ -19,6 +19,7 @@ const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   replay: [endlessEnd],
   record: [],
   token: [secretOfToken],
+  verify: [bucketOfArchive],
   completion: [],
 };
 
@@ -96,6 +97,11 @@ function ends(settings: Settings): CliError | undefined {
       'Cannot ingest without a sink: give --sink.file.dir FOLDER, --sink.hub.url URL or --sink.s3.bucket BUCKET',
     );
   return undefined;
+}
+
+function bucketOfArchive(settings: Settings): CliError | undefined {
+  if (settings['sink.s3.bucket'] !== undefined) return undefined;
+  return new CliError('missing-value', 'Cannot verify without an archive: give --sink.s3.bucket BUCKET');
 }
 
 function exclusive(settings: Settings, origins: Origins, keys: readonly [Key, Key]): CliError | undefined {

@@ -1,6 +1,7 @@
 import { choice, integer, string, url } from './setting.js';
 
 const INGEST = ['ingest'] as const;
+const WITH_VERIFY = ['ingest', 'verify'] as const;
 const MIB = 1024 * 1024;
 const PREFIX = { pattern: /^[^\r\n\0]{0,512}$/, expected: 'up to 512 characters' } as const;
 
@@ -8,7 +9,7 @@ const PREFIX = { pattern: /^[^\r\n\0]{0,512}$/, expected: 'up to 512 characters'
 export const S3 = {
   'sink.s3.bucket': string({
     doc: 'Write objects to this bucket; needs the package @aws-sdk/client-s3.',
-    verbs: INGEST,
+    verbs: WITH_VERIFY,
     default: undefined,
     placeholder: 'bucket',
     shape: { pattern: /^[A-Za-z0-9][A-Za-z0-9._:/-]{1,254}$/, expected: 'the name of a bucket' },
@@ -22,14 +23,14 @@ export const S3 = {
   }),
   'sink.s3.manifestPrefix': string({
     doc: 'Each object has a manifest: its key is this, the key of the object, and .json.',
-    verbs: INGEST,
+    verbs: WITH_VERIFY,
     default: 'sse-manifest/',
     placeholder: 'prefix',
     shape: PREFIX,
   }),
   'sink.s3.region': string({
     doc: 'The region of the bucket.',
-    verbs: INGEST,
+    verbs: WITH_VERIFY,
     default: undefined,
     defaultDoc: 'what the AWS SDK finds',
     placeholder: 'region',
@@ -37,7 +38,7 @@ export const S3 = {
   }),
   'sink.s3.endpoint': url({
     doc: 'Another server that speaks the S3 protocol; it must keep to If-None-Match.',
-    verbs: INGEST,
+    verbs: WITH_VERIFY,
     default: undefined,
   }),
   'sink.s3.rotateBytes': integer({

@@ -11,6 +11,7 @@ export const VERBS = [
   'replay',
   'demo',
   'token',
+  'verify',
   'completion',
 ] as const;
 export type VerbName = (typeof VERBS)[number];

@@ -24,7 +24,7 @@ const TABLE = {
 
   config: string({
     doc: 'The configuration file; ./tidegate.yaml is read when it is there.',
-    verbs: [...EVERY, 'token'],
+    verbs: [...EVERY, 'token', 'verify'],
     default: undefined,
     reach: 'flag-and-variable',
     placeholder: 'file',
