@@ -18,6 +18,14 @@ export type IngestErrorCode =
   | 'archive-locked'
   /** The archive's folder cannot be made or written to. */
   | 'archive-unwritable'
+  /** A package that is not installed with Tidegate is needed. */
+  | 'package-missing'
+  /** What a sink writes to is not there. */
+  | 'stream-missing'
+  /** There are no credentials, or the other side does not accept them. */
+  | 'access-refused'
+  /** The dead letters have reached their bound. */
+  | 'dead-letters-full'
   /** A part failed in a way that nobody foresaw. */
   | 'internal';
 

@@ -1,5 +1,8 @@
 export { createFileCheckpointStore } from './checkpoint.js';
 export type { Checkpoint, CheckpointStore, FileCheckpointStoreOptions } from './checkpoint.js';
+export { createDeadLetterFile } from './dead-letter-file.js';
+export type { DeadLetterFileOptions } from './dead-letter-file.js';
+export type { DeadLetter, DeadLetters } from './dead-letters.js';
 export type { SinkStats } from './delivery.js';
 export { IngestError } from './errors.js';
 export type { IngestErrorCode } from './errors.js';
