@@ -22,7 +22,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const BROWSER_SAFE = new Set(['protocol', 'base', 'client', 'ui']);
 
 /** Libraries that one file alone may know. */
-const ONE_FILE_ONLY = ['pino', 'prom-client', 'undici', 'commander', 'yaml', '@hono/node-server', 'jose'];
+const ONE_FILE_ONLY = [
+  'pino',
+  'prom-client',
+  'undici',
+  'commander',
+  'yaml',
+  '@hono/node-server',
+  'jose',
+  '@aws-sdk/client-kinesis',
+  '@aws-sdk/client-firehose',
+  '@smithy/node-http-handler',
+];
 
 interface Import {
   readonly from: string;

@@ -12,8 +12,12 @@ export type { Pipeline, PipelineOptions, PipelineOutcome, PipelineSink } from '.
 export type { PipelineStats } from './pipeline-run.js';
 export { createFileSink } from './sinks/file.js';
 export type { FileSinkOptions } from './sinks/file.js';
+export { createFirehoseSink } from './sinks/firehose.js';
+export type { FirehoseSinkOptions } from './sinks/firehose.js';
 export { createHubSink } from './sinks/hub.js';
 export type { HubSinkOptions } from './sinks/hub.js';
+export { createKinesisSink } from './sinks/kinesis.js';
+export type { KinesisSinkOptions } from './sinks/kinesis.js';
 export type { BatchLimits, Sink, SinkContext, WriteResult } from './sinks/sink.js';
 export type { GapRecord, ReceivedEvent, Source, SourceItem, SourceReadOptions, SourceStats } from './source.js';
 export { createHttpClient } from './sources/http.js';
