@@ -7,6 +7,7 @@ import {
   createSseSource,
 } from '../../ingest/index.js';
 import type { PipelineOutcome, PipelineSink, Source } from '../../ingest/index.js';
+import { createAwsSinks, createDeadLetters } from '../aws-sinks.js';
 import type { Settings } from '../config/index.js';
 import { CliError } from '../errors.js';
 import { readHeaders } from '../headers.js';
@@ -66,6 +67,7 @@ function createSinks(settings: Settings, cwd: string): readonly PipelineSink[] {
   const [url, channel] = [settings['sink.hub.url'], settings['sink.hub.channel']];
   if (url !== undefined && channel !== undefined)
     sinks.push({ sink: createHubSink({ url, channel, keepIds: settings['sink.hub.keepIds'] }) });
+  sinks.push(...createAwsSinks(settings, createDeadLetters(settings, cwd)));
   return sinks;
 }
 
