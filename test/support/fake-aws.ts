@@ -51,6 +51,8 @@ export interface FakeAws extends AsyncDisposable {
   readonly streams: Set<string>;
   /** Met one by one by the next requests that ask for a stream. */
   readonly checkFaults: AwsFault[];
+  /** What kind a Firehose stream is. */
+  streamType: 'DirectPut' | 'KinesisStreamAsSource';
   /** Told of each put request before it is dealt with. */
   onPut: (request: PutRequest) => void;
 }
@@ -70,6 +72,7 @@ export async function startFakeAws(limits: FakeAwsLimits = {}): Promise<FakeAws>
     faults: [],
     checkFaults: [],
     streams: new Set(['events']),
+    streamType: 'DirectPut',
     onPut: () => {},
     limits,
   };
@@ -114,8 +117,8 @@ async function answer(state: State, request: IncomingMessage, response: ServerRe
   // [PutRecords], [PutRecordBatch], [ListShards], [DescribeStream]: ResourceNotFoundException, 400.
   if (!state.streams.has(stream))
     return fail(response, 400, 'ResourceNotFoundException', `Stream ${stream} not found.`);
-  // [ListShards], [DescribeStream]: what a writer reads of the answers is only that there is one.
-  if (!isPut) return send(response, 200, {});
+  // [ListShards], [DescribeStream]: what a writer reads of the answers.
+  if (!isPut) return send(response, 200, { DeliveryStreamDescription: { DeliveryStreamType: state.streamType } });
   const refusal = refusalOf(put, state.limits);
   if (refusal !== undefined) return fail(response, 400, ...refusal);
   const entries = records.map((record, at) => keep(state, record, failing(record, at)));

@@ -1,3 +1,4 @@
+import { IngestError } from '../errors.js';
 import { loadOptional } from '../optional-package.js';
 import { toRecordFailure } from './aws-failure.js';
 import { clientSettings } from './record-api.js';
@@ -19,7 +20,14 @@ export async function connectFirehose(stream: string, options: AwsClientOptions)
   });
   return {
     async check(abortSignal) {
-      await client.send(new sdk.DescribeDeliveryStreamCommand({ DeliveryStreamName: stream }), { abortSignal });
+      const command = new sdk.DescribeDeliveryStreamCommand({ DeliveryStreamName: stream });
+      const { DeliveryStreamDescription: found } = await client.send(command, { abortSignal });
+      // It would call every single record invalid.
+      if (found?.DeliveryStreamType !== undefined && found.DeliveryStreamType !== 'DirectPut')
+        throw new IngestError(
+          'invalid-option',
+          `Cannot write to stream ${JSON.stringify(stream)}: it takes records from its own source only (${found.DeliveryStreamType})`,
+        );
     },
     async put(records, abortSignal) {
       const entries = records.map(({ data }) => ({ Data: data }));

@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { spooled } from '../../../test/conformance/sink.js';
+import type { Clock } from '../../base/index.js';
 import { createCapturingLogger } from '../../../test/support/capturing-logger.js';
 import { JumpingClock, ManualClock } from '../../../test/support/clocks.js';
 import * as fake from '../../../test/support/fake-aws.js';
@@ -136,6 +137,19 @@ describe('createKinesisSink().write()', () => {
       ['warn', 'later'],
     ]);
     expect(JSON.stringify(logger.lines)).not.toContain('SECRET');
+  });
+
+  it('says at most every 10 s that it tries again for one reason', async () => {
+    const still: Clock = { now: () => 0, after: (delayMs, task) => clock.after(delayMs, task) };
+    const sink = await kinesis({ clock: still });
+    aws.faults.push(fake.throttle, fake.throttle, fake.throttle);
+    await sink.write(many(1), signal);
+    expect(logger.lines).toHaveLength(1);
+    const later = await kinesis();
+    aws.faults.push(...Array.from({ length: 30 }, () => fake.throttle));
+    await later.write(many(1), signal);
+    expect(logger.lines.length).toBeGreaterThan(5);
+    expect(logger.lines.length).toBeLessThan(31);
   });
 
   it('puts a record again whose answer was lost: it may be there twice', async () => {
@@ -290,6 +304,16 @@ describe('open()', () => {
     expect(logger.lines).toMatchObject([{ level: 'warn', message: expect.stringContaining('going on') }]);
     await sink.write(many(1), signal);
     expect(kept()).toEqual(['1']);
+  });
+
+  it('refuses a Firehose stream that takes records from another source only', async () => {
+    aws.streamType = 'KinesisStreamAsSource';
+    await expect(firehose()).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining('AsSource'),
+    });
+    aws.streamType = 'DirectPut';
+    await expect(firehose()).resolves.toBeDefined();
   });
 
   it('refuses options that contradict each other', () => {

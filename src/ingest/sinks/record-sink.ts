@@ -10,7 +10,7 @@ import { Notifier } from '../notifier.js';
 import { retry } from '../retry.js';
 import type { SpooledEvent } from '../spool.js';
 import { isForbidden, toAwsFailure, toStartError } from './aws-failure.js';
-import type { AwsFailure } from './aws-failure.js';
+import type { AwsFailure, FailureKind } from './aws-failure.js';
 import type { PartitionKey } from './partition-key.js';
 import type { AwsCredentials, RecordApi } from './record-api.js';
 import { attempt, withTimeout } from './record-attempt.js';
@@ -61,6 +61,8 @@ export const REQUESTS = 4;
 const TIMEOUT_MS = 10_000;
 /** AWS counts what a shard takes by the second, so that a wait far below one is worth it. */
 const BACKOFF = { baseMs: 200, maxMs: 30_000 };
+/** Milliseconds between two log lines about retries for the same reason. */
+const RETRY_LOG_MS = 10_000;
 
 /** The options that the services share, with their defaults. */
 export function sharedOptions({
@@ -80,6 +82,16 @@ export function sharedOptions({
   };
 }
 
+interface RetryFields {
+  /** What the request held. */
+  readonly records: number;
+  readonly delayMs: number;
+  /** Of this request. */
+  readonly attempt: number;
+  /** Of all requests of this write. */
+  readonly retries: number;
+}
+
 /** What one write has counted so far. */
 interface Tally {
   refused: number;
@@ -95,6 +107,8 @@ export class RecordSink implements Sink {
   readonly name: string;
   readonly batch: BatchLimits;
   readonly #options: RecordSinkOptions;
+  /** When a retry was last logged, by what it was about. */
+  readonly #loggedAt = new Map<FailureKind, number>();
   #open: { readonly api: RecordApi; readonly logger: Logger } | undefined;
 
   constructor(options: RecordSinkOptions) {
@@ -113,7 +127,8 @@ export class RecordSink implements Sink {
     } catch (error) {
       const failure = toAwsFailure(error);
       // A role that may only write must do: it cannot ask whether the stream is there.
-      const fault = isForbidden(failure) ? undefined : toStartError(failure, stream);
+      const refusal = isForbidden(failure) ? undefined : toStartError(failure, stream);
+      const fault = error instanceof IngestError ? error : refusal;
       if (fault !== undefined) {
         api.close();
         throw fault;
@@ -185,7 +200,7 @@ export class RecordSink implements Sink {
 
   /** Resolves when each of `records`, one request's worth, is taken or a dead letter. */
   async #settle(records: readonly OutgoingRecord[], tally: Tally, signal: AbortSignal): Promise<void> {
-    const { api, logger } = this.#opened();
+    const { api } = this.#opened();
     const { timeoutMs, clock } = this.#options;
     const backoff = createBackoff(BACKOFF);
     let left = records;
@@ -197,7 +212,7 @@ export class RecordSink implements Sink {
       if (outcome.failed.length < left.length) backoff.reset();
       const delayMs = backoff.nextMs();
       tally.retries += 1;
-      logRetry(logger, outcome, { records: left.length, delayMs, attempt: attempts });
+      this.#logRetry(outcome, { records: left.length, delayMs, attempt: attempts, retries: tally.retries });
       await sleep(delayMs, signal, clock);
       signal.throwIfAborted();
       left = outcome.failed;
@@ -236,6 +251,19 @@ export class RecordSink implements Sink {
     };
   }
 
+  /** What somebody must mend stands out from what heals by itself. A stream that is too small says so all day. */
+  #logRetry({ failed, failure }: Outcome, fields: RetryFields): void {
+    if (failure === undefined) return;
+    const nowMs = this.#options.clock.now();
+    const loggedAt = this.#loggedAt.get(failure.kind);
+    if (loggedAt !== undefined && nowMs - loggedAt < RETRY_LOG_MS) return;
+    this.#loggedAt.set(failure.kind, nowMs);
+    this.#opened().logger[failure.kind === 'later' ? 'warn' : 'error'](
+      { ...describe(failure), failed: failed.length, ...fields },
+      'Cannot put records; trying again',
+    );
+  }
+
   #opened(): { readonly api: RecordApi; readonly logger: Logger } {
     if (this.#open === undefined) throw new IngestError('internal', 'Cannot write: the sink is not open');
     return this.#open;
@@ -247,19 +275,6 @@ function toTooLarge(bytesMax: number): (record: OutgoingRecord) => RefusedRecord
     const message = `the record has ${record.bytes} bytes, more than ${bytesMax}`;
     return { record, failure: { kind: 'content', code: 'record-too-large', message } };
   };
-}
-
-/** What somebody must mend stands out from what heals by itself. */
-function logRetry(
-  logger: Logger,
-  { failed, failure }: Outcome,
-  fields: { readonly records: number; readonly delayMs: number; readonly attempt: number },
-): void {
-  const level = failure?.kind === 'later' ? 'warn' : 'error';
-  logger[level](
-    { ...(failure === undefined ? {} : describe(failure)), failed: failed.length, ...fields },
-    'Cannot put records; trying again',
-  );
 }
 
 function logRefused(logger: Logger, { record: { event, bytes }, failure }: RefusedRecord): void {
