@@ -57,13 +57,14 @@ test('a stream with faults to Kinesis and Firehose with faults, its ingest kille
   const faults = ['--faults', 'cut,503,duplicate', '--faultRate', '0.02', '--seed', '7'];
   await using replay = new BuiltCli(['replay', file, '--rate', '100', '--port', '0', ...faults], folder.path);
   const [url] = await replay.until(/http:\/\/127\.0\.0\.1:\d+[^\s"]*/);
-  const args = [
-    ...['ingest', '--url', url, '--region', 'eu-central-1', '--checkpoint.intervalMs', '50'],
-    ...['--stream', 'events', '--sink.kinesis.endpoint', kinesis.url, '--sink.kinesis.timeoutMs', '500'],
-    ...['--sink.kinesis.partitionKey', '/key', '--sink.kinesis.order', 'key', '--sink.kinesis.recordBytes', '2KiB'],
-    ...['--sink.firehose.stream', 'events', '--sink.firehose.region', 'eu-central-1'],
-    ...['--sink.firehose.endpoint', firehose.url, '--sink.firehose.timeoutMs', '500'],
+  const flags = [
+    `ingest --url ${url} --region eu-central-1 --checkpoint.intervalMs 50`,
+    `--stream events --sink.kinesis.endpoint ${kinesis.url} --sink.kinesis.timeoutMs 500`,
+    '--sink.kinesis.partitionKey /key --sink.kinesis.order key --sink.kinesis.recordBytes 2KiB',
+    `--sink.firehose.stream events --sink.firehose.endpoint ${firehose.url}`,
+    '--sink.firehose.region eu-central-1 --sink.firehose.timeoutMs 500',
   ];
+  const args = flags.flatMap((line) => line.split(' '));
   const count = (): number => Math.max(new Set(idsIn(kinesis)).size, new Set(idsIn(firehose)).size);
   for (let kill = 0; kill < KILLS; kill += 1) {
     await using ingest = new BuiltCli(args, folder.path);
