@@ -31,6 +31,9 @@ const ONE_FILE_ONLY = [
   '@hono/node-server',
   'jose',
   '@aws-sdk/client-s3',
+  '@aws-sdk/client-kinesis',
+  '@aws-sdk/client-firehose',
+  '@smithy/node-http-handler',
 ];
 
 interface Import {

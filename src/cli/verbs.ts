@@ -46,11 +46,12 @@ export const VERB_TABLE: Readonly<Record<VerbName, Verb>> = {
     load: async () => (await import('./commands/serve.js')).serve,
   },
   ingest: {
-    summary: 'Take an SSE stream in: to files, to a hub, complete and resumable',
+    summary: 'Take an SSE stream in: to files, to a hub, to AWS, complete and resumable',
     args: [],
     examples: [
       'tidegate ingest --url https://stream.wikimedia.org/v2/stream/recentchange --sink.file.dir ./archive',
       'tidegate ingest --url https://example.com/sse --sink.hub.url http://127.0.0.1:8080 --sink.hub.channel news',
+      'tidegate ingest --url https://example.com/sse --stream news --region eu-central-1',
     ],
     load: async () => (await import('./commands/ingest.js')).ingest,
   },

@@ -63,6 +63,7 @@ export class Delivery {
       if (result === undefined) return;
       this.#batches += 1;
       this.#refused += result.refused;
+      this.#retries += result.retries ?? 0;
       this.#written += batch.length - result.refused;
       reader.acknowledge();
     }

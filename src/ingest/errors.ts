@@ -18,12 +18,18 @@ export type IngestErrorCode =
   | 'archive-locked'
   /** The archive's folder cannot be made or written to. */
   | 'archive-unwritable'
-  /** The sink said no, and asking again will not help. */
-  | 'sink-refused'
-  /** A package is missing that only some have to install. */
-  | 'package-missing'
   /** The journal of an archive is there but cannot be understood. */
   | 'journal-unreadable'
+  /** A package that is not installed with Tidegate is needed. */
+  | 'package-missing'
+  /** What a sink writes to is not there. */
+  | 'stream-missing'
+  /** There is no such bucket, or not where it was looked for. */
+  | 'bucket-missing'
+  /** There are no credentials, or the other side does not accept them. */
+  | 'access-refused'
+  /** The dead letters have reached their bound. */
+  | 'dead-letters-full'
   /** A part failed in a way that nobody foresaw. */
   | 'internal';
 

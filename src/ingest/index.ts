@@ -1,5 +1,8 @@
 export { createFileCheckpointStore } from './checkpoint.js';
 export type { Checkpoint, CheckpointStore, FileCheckpointStoreOptions } from './checkpoint.js';
+export { createDeadLetterFile } from './dead-letter-file.js';
+export type { DeadLetterFileOptions } from './dead-letter-file.js';
+export type { DeadLetter, DeadLetters } from './dead-letters.js';
 export type { SinkStats } from './delivery.js';
 export { IngestError } from './errors.js';
 export type { IngestErrorCode } from './errors.js';
@@ -9,11 +12,15 @@ export type { Pipeline, PipelineOptions, PipelineOutcome, PipelineSink } from '.
 export type { PipelineStats } from './pipeline-run.js';
 export { createFileSink } from './sinks/file.js';
 export type { FileSinkOptions } from './sinks/file.js';
+export { createFirehoseSink } from './sinks/firehose.js';
+export type { FirehoseSinkOptions } from './sinks/firehose.js';
 export { createHubSink } from './sinks/hub.js';
 export type { HubSinkOptions } from './sinks/hub.js';
 export { createS3Sink } from './sinks/s3/s3.js';
 export type { S3SinkOptions } from './sinks/s3/s3.js';
 export { verifyS3Archive } from './sinks/s3/s3-archive.js';
+export { createKinesisSink } from './sinks/kinesis.js';
+export type { KinesisSinkOptions } from './sinks/kinesis.js';
 export type { BatchLimits, Sink, SinkContext, WriteResult } from './sinks/sink.js';
 export type { GapRecord, ReceivedEvent, Source, SourceItem, SourceReadOptions, SourceStats } from './source.js';
 export { createHttpClient } from './sources/http.js';

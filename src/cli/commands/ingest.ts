@@ -4,10 +4,10 @@ import {
   createFileSink,
   createHubSink,
   createPipeline,
-  createS3Sink,
   createSseSource,
 } from '../../ingest/index.js';
-import type { PipelineOutcome, PipelineSink, Sink, Source } from '../../ingest/index.js';
+import type { PipelineOutcome, PipelineSink, Source } from '../../ingest/index.js';
+import { createAwsSinks } from '../aws-sinks.js';
 import type { Settings } from '../config/index.js';
 import { CliError } from '../errors.js';
 import { readHeaders } from '../headers.js';
@@ -67,27 +67,8 @@ function createSinks(settings: Settings, cwd: string): readonly PipelineSink[] {
   const [url, channel] = [settings['sink.hub.url'], settings['sink.hub.channel']];
   if (url !== undefined && channel !== undefined)
     sinks.push({ sink: createHubSink({ url, channel, keepIds: settings['sink.hub.keepIds'] }) });
-  const bucket = settings['sink.s3.bucket'];
-  if (bucket !== undefined) sinks.push({ sink: createS3SinkTo(bucket, settings, cwd) });
+  sinks.push(...createAwsSinks(settings, cwd));
   return sinks;
-}
-
-function createS3SinkTo(bucket: string, settings: Settings, cwd: string): Sink {
-  const [region, endpoint] = [settings['sink.s3.region'], settings['sink.s3.endpoint']];
-  return createS3Sink({
-    bucket,
-    ...(region === undefined ? {} : { region }),
-    ...(endpoint === undefined ? {} : { endpoint }),
-    prefix: settings['sink.s3.prefix'],
-    manifestPrefix: settings['sink.s3.manifestPrefix'],
-    format: settings.format,
-    compression: settings['sink.s3.compression'],
-    rotateBytes: settings['sink.s3.rotateBytes'],
-    rotateMs: settings['sink.s3.rotateMs'],
-    journal: join(resolve(cwd, settings['data.dir']), `${settings['pipeline.name']}.s3-journal`),
-    // Another sink may be behind by all that the spool holds, and after a crash those events come again.
-    journalEvents: 2 * settings['spool.events'],
-  });
 }
 
 function checkpointPath(settings: Settings, cwd: string): string {

@@ -13,7 +13,7 @@ const TITLES: readonly (readonly [title: string, pattern: RegExp])[] = [
   ['Client', /^url$/],
   ['Source', /^(pipeline|source|filter)\./],
   ['Spool, checkpoint and data', /^(spool|checkpoint|data)\./],
-  ['Sinks', /^(sink\.|format$)/],
+  ['Sinks', /^(sink\.|deadLetter\.|format$)/],
   ['Log and configuration', /^(log\.|config$)/],
 ];
 

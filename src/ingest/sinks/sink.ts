@@ -19,6 +19,8 @@ export interface SinkContext {
 export interface WriteResult {
   /** Events that the other side will never take; each was logged. They count as acknowledged. */
   readonly refused: number;
+  /** Attempts that the sink repeated by itself (default 0). */
+  readonly retries?: number;
 }
 
 /**

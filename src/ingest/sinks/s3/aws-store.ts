@@ -1,6 +1,8 @@
 import type * as SdkModule from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { IngestError, messageOf } from '../../errors.js';
+import { loadOptional } from '../../optional-package.js';
+import { toAwsFailure } from '../aws-failure.js';
+import type { AwsCredentials } from '../record-api.js';
 import type { NewObject, ObjectStore, PlaceCheck, StoredObject } from './object-store.js';
 
 export interface AwsStoreOptions {
@@ -9,6 +11,8 @@ export interface AwsStoreOptions {
   readonly region?: string;
   /** A server that speaks S3's protocol, instead of AWS; the bucket then stands in the path. */
   readonly endpoint?: string;
+  /** Default: as the AWS SDK finds them. Never logged. */
+  readonly credentials?: AwsCredentials;
   /** Milliseconds without a byte after which a request is given up (default 30,000). */
   readonly timeoutMs?: number;
   /** A larger body goes in parts (default 64 MiB). */
@@ -32,26 +36,19 @@ type Sdk = typeof SdkModule;
  * @throws IngestError `package-missing`: the SDK, an optional dependency, is not installed.
  */
 export async function createAwsStore(options: AwsStoreOptions): Promise<ObjectStore> {
-  const sdk = await loadSdk();
-  const { region, endpoint, timeoutMs = TIMEOUT_MS } = options;
+  const need = { usedBy: 'S3', packages: ['@aws-sdk/client-s3'] };
+  const sdk = await loadOptional(() => import('@aws-sdk/client-s3'), need);
+  const { region, endpoint, credentials, timeoutMs = TIMEOUT_MS } = options;
   const client = new sdk.S3Client({
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true, region: 'us-east-1' }),
     ...(region === undefined ? {} : { region }),
+    ...(credentials === undefined ? {} : { credentials }),
     maxAttempts: 1,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: { connectionTimeout: Math.min(timeoutMs, CONNECT_TIMEOUT_MS), socketTimeout: timeoutMs },
   });
   return new AwsStore({ sdk, client, options });
-}
-
-async function loadSdk(): Promise<Sdk> {
-  try {
-    return await import('@aws-sdk/client-s3');
-  } catch (error) {
-    const message = 'Cannot write to S3 without the AWS SDK: run npm install @aws-sdk/client-s3';
-    throw new IngestError('package-missing', message, { cause: error });
-  }
 }
 
 interface AwsStoreParts {
@@ -216,13 +213,13 @@ class AwsStore implements ObjectStore {
 /** What the answer to HeadBucket says ("HeadBucket": 404 no such bucket, 301 another region, 403 no permission). */
 function judgeCheck(error: unknown, bucket: string): PlaceCheck {
   const status = statusOf(error);
-  if (status === 404) return { kind: 'missing', message: `Cannot write to S3: there is no bucket "${bucket}"` };
-  if (status === 301)
-    return { kind: 'elsewhere', message: `Cannot write to S3: the bucket "${bucket}" is in another region` };
-  const name = error instanceof Error ? error.name : '';
-  if (name === 'CredentialsProviderError' || (error instanceof Error && error.message === 'Region is missing'))
-    return { kind: 'missing', message: `Cannot write to S3: ${messageOf(error)}` };
-  return { kind: 'unsure', message: status === 403 ? `no permission to look at "${bucket}"` : messageOf(error) };
+  const start = `Cannot write to S3: the bucket ${JSON.stringify(bucket)}`;
+  if (status === 404) return { kind: 'missing', message: `${start} is not there` };
+  if (status === 301) return { kind: 'missing', message: `${start} is in another region` };
+  const { kind, code, message } = toAwsFailure(error);
+  // The answer to a HEAD has no body, so a 403 does not say whether it is the credentials or the permission.
+  if (kind === 'later' || status === 403) return { kind: 'unsure', message: `${code}: ${message}` };
+  return { kind: 'refused', message: `${start} cannot be asked for: ${message} (${code})` };
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -1,9 +1,9 @@
 import { createBackoff } from '../../../base/index.js';
 import type { Clock } from '../../../base/index.js';
 import type { Logger } from '../../../runtime/index.js';
-import { messageOf } from '../../errors.js';
 import { retry } from '../../retry.js';
 import type { SpooledEvent } from '../../spool.js';
+import { toAwsFailure } from '../aws-failure.js';
 import { nameContent } from './fingerprint.js';
 import { manifestKeyOf, manifestOf } from './manifest.js';
 import type { ManifestSource } from './manifest.js';
@@ -33,9 +33,15 @@ const SHA256 = 'tidegate-sha256';
 export class ObjectWriter {
   readonly #options: ObjectWriterOptions;
   readonly #backoff = createBackoff();
+  #retries = 0;
 
   constructor(options: ObjectWriterOptions) {
     this.#options = options;
+  }
+
+  /** Attempts that were repeated, so far. */
+  get retries(): number {
+    return this.#retries;
   }
 
   /** Journals an object of `events`, which must not be empty. */
@@ -69,7 +75,10 @@ export class ObjectWriter {
   async recover(planned: PlannedObject, signal: AbortSignal): Promise<boolean> {
     const { store, logger } = this.#options;
     await store.abortUploads(planned.key, signal).catch((error: unknown) => {
-      logger.warn({ key: planned.key, error: messageOf(error) }, 'Cannot look for leftover parts of an object');
+      logger.warn(
+        { key: planned.key, error: toAwsFailure(error).message },
+        'Cannot look for leftover parts of an object',
+      );
     });
     const stored = await this.#try(() => store.describe(planned.key, signal), signal);
     if (stored === undefined || !isSame(stored, planned)) return false;
@@ -118,7 +127,9 @@ export class ObjectWriter {
       clock,
       signal,
       onRetry: (error, delayMs, attempt) => {
-        logger.warn({ error: describeFailure(error), delayMs, attempt }, 'Cannot write to S3; trying again');
+        this.#retries += 1;
+        const { code, message } = toAwsFailure(error);
+        logger.warn({ code, error: message, delayMs, attempt }, 'Cannot write to S3; trying again');
       },
     });
   }
@@ -126,11 +137,4 @@ export class ObjectWriter {
 
 function isSame({ metadata }: StoredObject, { digest }: PlannedObject): boolean {
   return metadata[DIGEST] === digest;
-}
-
-/** The service's name for it, which its message often leaves out. */
-function describeFailure(error: unknown): string {
-  const message = messageOf(error);
-  const name = error instanceof Error ? error.name : '';
-  return name === '' || name === 'Error' || message.includes(name) ? message : `${name}: ${message}`;
 }

@@ -56,7 +56,7 @@ const CHECK_MS = 15_000;
  * only where the key is free, and one that is there with our events counts as written. Events are acknowledged
  * when the object and its manifest are there. Whatever fails is tried again for ever.
  * @throws IngestError `invalid-option`; its `open` throws `package-missing`, `archive-locked`,
- * `archive-unwritable`, `journal-unreadable`, and `sink-refused` where there is no such bucket.
+ * `archive-unwritable`, `journal-unreadable`, `bucket-missing`, `access-refused` where there are no credentials.
  */
 export function createS3Sink(options: S3SinkOptions): Sink {
   return new S3Sink(options);
@@ -122,6 +122,7 @@ class S3Sink implements Sink {
   async write(batch: readonly SpooledEvent[], signal: AbortSignal): Promise<WriteResult> {
     const opened = this.#opened;
     if (opened === undefined) throw new IngestError('internal', 'Cannot write: the sink is not open');
+    const retriesBefore = opened.writer.retries;
     if (!this.#isRecovered) await this.#recover(opened, signal);
     const left = batch.filter(({ sequence }) => sequence > this.#doneThrough);
     // A batch that is written again begins where its first try failed, behind what that skipped.
@@ -135,7 +136,8 @@ class S3Sink implements Sink {
       this.#advance(events.at(-1));
       rest = rest.slice(events.length);
     }
-    return { refused: 0 };
+    const retries = opened.writer.retries - retriesBefore;
+    return retries === 0 ? { refused: 0 } : { refused: 0, retries };
   }
 
   async close(): Promise<void> {
@@ -189,10 +191,11 @@ function isSome(events: readonly SpooledEvent[]): events is NonEmpty {
   return events.length > 0;
 }
 
-/** @throws IngestError `sink-refused`: there is nowhere to write to, and waiting will not help. */
+/** @throws IngestError `bucket-missing`, `access-refused`: waiting will not help. */
 async function checkPlace(store: ObjectStore, logger: Logger): Promise<void> {
   const check = await store.check(AbortSignal.timeout(CHECK_MS));
   if (check.kind === 'there') return;
-  if (check.kind !== 'unsure') throw new IngestError('sink-refused', check.message);
+  if (check.kind === 'missing') throw new IngestError('bucket-missing', check.message);
+  if (check.kind === 'refused') throw new IngestError('access-refused', check.message);
   logger.warn({ error: check.message }, 'Cannot look at the bucket; writing is tried all the same');
 }
