@@ -1,16 +1,34 @@
 import { join, resolve } from 'node:path';
-import { createDeadLetterFile, createFirehoseSink, createKinesisSink, createS3Sink } from '../ingest/index.js';
-import type { DeadLetters, PipelineSink, Sink } from '../ingest/index.js';
+import {
+  createDeadLetterFile,
+  createFirehoseSink,
+  createKinesisSink,
+  createS3DeadLetters,
+  createS3Sink,
+} from '../ingest/index.js';
+import type { DeadLetters, Format, PipelineSink, Sink } from '../ingest/index.js';
+import type { Logger } from '../runtime/index.js';
 import type { Settings } from './config/index.js';
 
+export interface AwsSinksOptions {
+  readonly settings: Settings;
+  readonly cwd: string;
+  readonly logger: Logger;
+}
+
 /** The sinks of AWS that `settings` ask for. */
-export function createAwsSinks(settings: Settings, cwd: string): readonly PipelineSink[] {
+export function createAwsSinks(options: AwsSinksOptions): readonly PipelineSink[] {
+  const { settings, cwd } = options;
   const sinks: PipelineSink[] = [];
-  const common = { format: settings.format, deadLetters: createDeadLetters(settings, cwd) };
+  let shared: DeadLetters | undefined;
+  const common = (): { readonly format: Format; readonly deadLetters: DeadLetters } => {
+    shared ??= createDeadLetters(options);
+    return { format: settings.format, deadLetters: shared };
+  };
   const kinesis = settings['sink.kinesis.stream'];
   if (kinesis !== undefined) {
     const sink = createKinesisSink({
-      ...common,
+      ...common(),
       ...place(settings['sink.kinesis.region'], settings['sink.kinesis.endpoint']),
       stream: kinesis,
       partitionKey: settings['sink.kinesis.partitionKey'],
@@ -25,7 +43,7 @@ export function createAwsSinks(settings: Settings, cwd: string): readonly Pipeli
   const firehose = settings['sink.firehose.stream'];
   if (firehose !== undefined) {
     const sink = createFirehoseSink({
-      ...common,
+      ...common(),
       ...place(settings['sink.firehose.region'], settings['sink.firehose.endpoint']),
       stream: firehose,
       requests: settings['sink.firehose.requests'],
@@ -54,15 +72,25 @@ function createS3SinkTo(bucket: string, settings: Settings, cwd: string): Sink {
   });
 }
 
-/** What all sinks of the pipeline share for what they can never take. */
-function createDeadLetters(settings: Settings, cwd: string): DeadLetters {
-  const file = settings['deadLetter.file'];
-  const name = `${settings['pipeline.name']}.dead-letters.ndjson`;
+/**
+ * What the sinks of the pipeline share for what they can never take: a file, or objects in the bucket where there
+ * is one and no file is named.
+ */
+function createDeadLetters({ settings, cwd, logger }: AwsSinksOptions): DeadLetters {
+  const [file, bucket] = [settings['deadLetter.file'], settings['sink.s3.bucket']];
+  const pipeline = settings['pipeline.name'];
   const url = new URL(settings['source.url'] ?? '');
+  // Without user and query: they may hold a secret.
+  const source = `${url.origin}${url.pathname}`;
+  if (file === undefined && bucket !== undefined) {
+    const s3 = place(settings['sink.s3.region'], settings['sink.s3.endpoint']);
+    const errorPrefix = settings['sink.s3.errorPrefix'];
+    return createS3DeadLetters({ bucket, ...s3, pipeline, errorPrefix, source, logger });
+  }
+  const name = `${pipeline}.dead-letters.ndjson`;
   return createDeadLetterFile({
     path: file === undefined ? join(resolve(cwd, settings['data.dir']), name) : resolve(cwd, file),
-    // Without user and query: they may hold a secret.
-    source: `${url.origin}${url.pathname}`,
+    source,
     bytesMax: settings['deadLetter.bytes'],
   });
 }

@@ -18,6 +18,8 @@ export { createHubSink } from './sinks/hub.js';
 export type { HubSinkOptions } from './sinks/hub.js';
 export { createS3Sink } from './sinks/s3/s3.js';
 export type { S3SinkOptions } from './sinks/s3/s3.js';
+export { createS3DeadLetters } from './sinks/s3/s3-dead-letters.js';
+export type { S3DeadLettersOptions } from './sinks/s3/s3-dead-letters.js';
 export { verifyS3Archive } from './sinks/s3/s3-archive.js';
 export { createKinesisSink } from './sinks/kinesis.js';
 export type { KinesisSinkOptions } from './sinks/kinesis.js';

@@ -21,6 +21,13 @@ export const S3 = {
     placeholder: 'prefix',
     shape: PREFIX,
   }),
+  'sink.s3.errorPrefix': string({
+    doc: 'How the keys of dead letters begin: those of all sinks go to the bucket, unless deadLetter.file is given. With expressions, !{firehose:error-output-type} must be one.',
+    verbs: INGEST,
+    default: 'sse-error',
+    placeholder: 'prefix',
+    shape: PREFIX,
+  }),
   'sink.s3.manifestPrefix': string({
     doc: 'Each object has a manifest: its key is this, the key of the object, and .json.',
     verbs: WITH_VERIFY,

@@ -133,7 +133,7 @@ export const SINKS = {
     doc: 'What a sink can never take is kept here, a line of JSON each.',
     verbs: INGEST,
     default: undefined,
-    defaultDoc: '<data.dir>/<pipeline.name>.dead-letters.ndjson',
+    defaultDoc: '<data.dir>/<pipeline.name>.dead-letters.ndjson, or the bucket of S3',
     placeholder: 'file',
   }),
   'deadLetter.bytes': integer({

@@ -14,6 +14,12 @@ export interface ObjectNaming {
 }
 
 const timeOf = parseTimestampPattern('yyyy-MM-dd-HH-mm-ss');
+
+/** The time of an object as its name has it. */
+export function timeInKey(atMs: number): string {
+  return timeOf(new Date(atMs));
+}
+
 const RANDOM_CHARACTERS = 16;
 
 /**
@@ -34,6 +40,6 @@ function build(
   { prefix, pipeline, extension }: ObjectNaming,
   { atMs, seed }: { readonly atMs: number; readonly seed: string },
 ): string {
-  const name = `${pipeline}-${timeOf(new Date(atMs))}-${randomString(seed, RANDOM_CHARACTERS)}`;
+  const name = `${pipeline}-${timeInKey(atMs)}-${randomString(seed, RANDOM_CHARACTERS)}`;
   return `${prefix.evaluate({ atMs, seed })}${name}${extension}`;
 }
