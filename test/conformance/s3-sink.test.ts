@@ -18,45 +18,71 @@ afterAll(() => {
   vi.unstubAllEnvs();
 });
 
-interface Server extends AsyncDisposable {
+interface Place {
   readonly endpoint: string;
+  readonly bucket?: string;
+  /** How the next request fails (default: its connection is torn). */
+  readonly failOnce?: () => void;
+  /** Large objects, as all are here, go in parts. */
+  readonly inParts?: boolean;
 }
 
-async function fixtureOn(server: Server, failOnce?: () => void): Promise<SinkFixture> {
+async function fixtureAt({ endpoint, bucket = 'bucket', failOnce, inParts = false }: Place): Promise<SinkFixture> {
   const folder = await createTemporaryFolder();
-  const link = await CuttableLink.open(() => Number(new URL(server.endpoint).port));
-  const archive = new S3Archive(server.endpoint);
+  const link = await CuttableLink.open(() => Number(new URL(endpoint).port));
+  const archive = new S3Archive(endpoint, bucket);
   return {
     create: () =>
       createS3Sink({
-        bucket: 'bucket',
+        bucket,
         endpoint: link.url,
         journal: join(folder.path, 'journal'),
         clock: new JumpingClock(),
+        ...(inParts ? { multipartBytes: 0 } : {}),
       }),
     read: () => archive.lines(),
     failOnce: failOnce ?? (() => link.refuseNext()),
     async [Symbol.asyncDispose]() {
       archive[Symbol.dispose]();
       await link[Symbol.asyncDispose]();
-      await server[Symbol.asyncDispose]();
       await folder[Symbol.asyncDispose]();
     },
   };
 }
 
-describeSink('createS3Sink() on a fake with a torn connection', async () => fixtureOn(await FakeS3.start()));
-
-describeSink('createS3Sink() on a fake that loses its answer', async () => {
+async function fixtureOnFake(options: Partial<Place> & { readonly losesAnswer?: boolean }): Promise<SinkFixture> {
   const fake = await FakeS3.start();
-  return fixtureOn(fake, () => fake.failNext('torn-after'));
-});
+  const failure = options.losesAnswer === true ? { failOnce: () => fake.failNext('torn-after') } : {};
+  const fixture = await fixtureAt({ endpoint: fake.endpoint, ...options, ...failure });
+  return {
+    ...fixture,
+    async [Symbol.asyncDispose]() {
+      await fixture[Symbol.asyncDispose]();
+      await fake[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describeSink('createS3Sink() on a fake with a torn connection', () => fixtureOnFake({}));
+describeSink('createS3Sink() on a fake that loses its answer', () => fixtureOnFake({ losesAnswer: true }));
+describeSink('createS3Sink() on a fake, in parts', () => fixtureOnFake({ inParts: true, losesAnswer: true }));
 
 describe.skipIf(!hasMoto)(`with moto ${MOTO}`, () => {
-  describeSink('createS3Sink() on moto', async () => {
-    const moto = await MotoServer.start();
-    using archive = new S3Archive(moto.endpoint);
+  let moto: MotoServer | undefined;
+  let buckets = 0;
+  beforeAll(async () => {
+    moto = await MotoServer.start();
+  }, 60_000);
+  afterAll(() => moto?.[Symbol.asyncDispose]());
+
+  async function fixtureOnMoto(options: Partial<Place>): Promise<SinkFixture> {
+    buckets += 1;
+    const place = { endpoint: moto?.endpoint ?? '', bucket: `bucket-${buckets}` };
+    using archive = new S3Archive(place.endpoint, place.bucket);
     await archive.createBucket();
-    return fixtureOn(moto);
-  });
+    return fixtureAt({ ...place, ...options });
+  }
+
+  describeSink('createS3Sink() on moto', () => fixtureOnMoto({}));
+  describeSink('createS3Sink() on moto, in parts', () => fixtureOnMoto({ inParts: true }));
 });

@@ -19,14 +19,16 @@ interface ManifestLike {
 /** What a reader of the bucket finds there, through the SDK and nothing of ours. */
 export class S3Archive implements Disposable {
   readonly #client: S3Client;
+  readonly #bucket: string;
 
-  constructor(endpoint: string) {
+  constructor(endpoint: string, bucket = 'bucket') {
+    this.#bucket = bucket;
     const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
     this.#client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
   }
 
   async createBucket(): Promise<void> {
-    await this.#client.send(new CreateBucketCommand({ Bucket: 'bucket' }));
+    await this.#client.send(new CreateBucketCommand({ Bucket: this.#bucket }));
   }
 
   async objects(prefix = ''): Promise<readonly ArchivedObject[]> {
@@ -34,7 +36,7 @@ export class S3Archive implements Disposable {
     let token: string | undefined;
     do {
       const from = token === undefined ? {} : { ContinuationToken: token };
-      const page = await this.#client.send(new ListObjectsV2Command({ Bucket: 'bucket', Prefix: prefix, ...from }));
+      const page = await this.#client.send(new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: prefix, ...from }));
       for (const { Key: key = '' } of page.Contents ?? []) objects.push({ key, body: await this.#read(key) });
       token = page.NextContinuationToken;
     } while (token !== undefined);
@@ -64,7 +66,7 @@ export class S3Archive implements Disposable {
   }
 
   async #read(key: string): Promise<Buffer> {
-    const { Body } = await this.#client.send(new GetObjectCommand({ Bucket: 'bucket', Key: key }));
+    const { Body } = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key }));
     return Buffer.from((await Body?.transformToByteArray()) ?? []);
   }
 }
