@@ -35,6 +35,7 @@ const ONE_FILE_ONLY = [
   '@aws-sdk/client-kinesis',
   '@aws-sdk/client-firehose',
   '@smithy/node-http-handler',
+  'hyparquet-writer',
 ];
 
 interface Import {

@@ -62,7 +62,7 @@ function createS3SinkTo(bucket: string, settings: Settings, cwd: string): Sink {
     ...place(settings['sink.s3.region'], settings['sink.s3.endpoint']),
     prefix: settings['sink.s3.prefix'],
     manifestPrefix: settings['sink.s3.manifestPrefix'],
-    format: settings.format,
+    format: settings['sink.s3.format'] ?? settings.format,
     compression: settings['sink.s3.compression'],
     rotateBytes: settings['sink.s3.rotateBytes'],
     rotateMs: settings['sink.s3.rotateMs'],

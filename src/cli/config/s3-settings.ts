@@ -62,8 +62,14 @@ export const S3 = {
     unit: 'ms',
     min: 1,
   }),
+  'sink.s3.format': choice(['data', 'ndjson', 'envelope', 'parquet'], {
+    doc: 'What is in an object, where that is another format than that of the other sinks; parquet: a table of id, type, data and receivedAt.',
+    verbs: INGEST,
+    default: undefined,
+    defaultDoc: 'as format',
+  }),
   'sink.s3.compression': choice(['gzip', 'zstd', 'none'], {
-    doc: 'How objects are compressed; zstd needs Node 22.15 or newer.',
+    doc: 'How objects are compressed, of a Parquet file its pages; zstd needs Node 22.15 or newer.',
     verbs: INGEST,
     default: 'gzip',
   }),

@@ -1,8 +1,11 @@
 import { createHash, hash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ReceivedEvent } from '../../source.js';
 
 /** Characters of one fingerprint: 48 bits as base64url. */
 export const FINGERPRINT_CHARACTERS = 8;
+
+const EVENTS_A_TURN = 1000;
 
 /** Stands for an event without an id: the source cannot give it again, so it is like no other. */
 const NO_FINGERPRINT = '-'.repeat(FINGERPRINT_CHARACTERS);
@@ -23,13 +26,19 @@ export interface ContentNames {
   readonly digest: string;
 }
 
-export function nameContent(events: readonly ReceivedEvent[]): ContentNames {
+export async function nameContent(events: readonly ReceivedEvent[]): Promise<ContentNames> {
   const digest = createHash('sha256');
   let fingerprints = '';
-  for (const event of events) {
-    const name = hashOf(event);
-    digest.update(name);
-    fingerprints += event.id === '' ? NO_FINGERPRINT : name.slice(0, FINGERPRINT_CHARACTERS);
+  for (let start = 0; start < events.length; start += EVENTS_A_TURN) {
+    let names = '';
+    for (const event of events.slice(start, start + EVENTS_A_TURN)) {
+      const name = hashOf(event);
+      names += name;
+      fingerprints += event.id === '' ? NO_FINGERPRINT : name.slice(0, FINGERPRINT_CHARACTERS);
+    }
+    digest.update(names);
+    // A large object must not keep the source waiting.
+    if (start + EVENTS_A_TURN < events.length) await nextTurn();
   }
   return { fingerprints, digest: digest.digest('hex') };
 }

@@ -1,7 +1,6 @@
-import type { Format } from '../../format.js';
 import { eventCountOf } from './object-journal.js';
 import type { PlannedObject } from './object-journal.js';
-import type { Compression, Encoding } from './object-encoder.js';
+import type { Compression, Encoding, ObjectFormat } from './object-encoder.js';
 
 /** What is said about an object of data, in an object of its own that is written after it. */
 export interface Manifest {
@@ -12,7 +11,7 @@ export interface Manifest {
   readonly number: number;
   /** The key of the data. */
   readonly key: string;
-  readonly format: Format;
+  readonly format: ObjectFormat;
   readonly compression: Compression;
   /** The id of the event before the first; empty for the first object of a chain. */
   readonly after: string;

@@ -1,17 +1,22 @@
 import { createHash } from 'node:crypto';
 import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as zlib from 'node:zlib';
 import { IngestError } from '../../errors.js';
 import { formatRecord } from '../../format.js';
 import type { Format } from '../../format.js';
 import type { SpooledEvent } from '../../spool.js';
+import { encodeParquet } from './parquet.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
+/** `parquet`: a table with a row for each event. The others as in {@link Format}. */
+export type ObjectFormat = Format | 'parquet';
+
 /** What becomes of events in an object. */
 export interface Encoding {
-  readonly format: Format;
+  readonly format: ObjectFormat;
   readonly compression: Compression;
 }
 
@@ -33,11 +38,13 @@ const CHUNK_CHARACTERS = 256 * 1024;
 
 /** How the keys of such objects end: `.ndjson.gz`. */
 export function extensionOf({ format, compression }: Encoding): string {
+  if (format === 'parquet') return '.parquet';
   return `${format === 'data' ? '.data' : '.ndjson'}${SUFFIXES[compression]}`;
 }
 
 /** Never a content encoding: clients would take it off, and find other bytes than the manifest names. */
 export function contentTypeOf({ format, compression }: Encoding): string {
+  if (format === 'parquet') return 'application/vnd.apache.parquet';
   return compression === 'none' && format === 'data' ? 'application/octet-stream' : CONTENT_TYPES[compression];
 }
 
@@ -55,31 +62,30 @@ export async function encodeObject(
   events: readonly SpooledEvent[],
   { format, compression }: Encoding,
 ): Promise<EncodedObject> {
-  const digest = createHash('sha256');
-  const parts: Buffer[] = [];
-  const keep = (part: Buffer): void => {
-    digest.update(part);
-    parts.push(part);
-  };
-  if (compression === 'none') for (const part of chunksOf(events, format)) keep(part);
-  else
-    await pipeline(
-      chunksOf(events, format),
-      createCompressor(compression),
-      async (compressed: AsyncIterable<Buffer>) => {
-        for await (const part of compressed) keep(part);
-      },
-    );
-  return { body: Buffer.concat(parts), sha256: digest.digest('hex') };
+  const body =
+    format === 'parquet' ? await encodeParquet(events, compression) : await encodeText(events, format, compression);
+  return { body, sha256: createHash('sha256').update(body).digest('hex') };
 }
 
-function* chunksOf(events: readonly SpooledEvent[], format: Format): Generator<Buffer> {
+async function encodeText(events: readonly SpooledEvent[], format: Format, compression: Compression): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  const keep = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
+    for await (const chunk of chunks) parts.push(chunk);
+  };
+  if (compression === 'none') await keep(chunksOf(events, format));
+  else await pipeline(chunksOf(events, format), createCompressor(compression), keep);
+  return Buffer.concat(parts);
+}
+
+async function* chunksOf(events: readonly SpooledEvent[], format: Format): AsyncGenerator<Buffer> {
   let text = '';
   for (const event of events) {
     text += formatRecord(event, format);
     if (text.length < CHUNK_CHARACTERS) continue;
     yield Buffer.from(text);
     text = '';
+    // A large object must not keep the source waiting.
+    await nextTurn();
   }
   if (text !== '') yield Buffer.from(text);
 }

@@ -54,7 +54,7 @@ export class ObjectWriter {
       arrivedAt: first.receivedAt,
       firstId: first.id,
       lastId: events.at(-1)?.id ?? first.id,
-      ...nameContent(events),
+      ...(await nameContent(events)),
     };
     await journal.plan(object);
     return object;
@@ -71,9 +71,9 @@ export class ObjectWriter {
     }
   }
 
-  /** Finishes what an earlier run left half done, where the object is there: true then. */
-  async recover(planned: PlannedObject, signal: AbortSignal): Promise<boolean> {
-    const { store, logger } = this.#options;
+  /** Finishes what an earlier run left half done, where the object is there; else its plan stays, if it can be used. */
+  async recover(planned: PlannedObject, signal: AbortSignal): Promise<void> {
+    const { store, journal, naming, logger } = this.#options;
     await store.abortUploads(planned.key, signal).catch((error: unknown) => {
       logger.warn(
         { key: planned.key, error: toAwsFailure(error).message },
@@ -81,9 +81,9 @@ export class ObjectWriter {
       );
     });
     const stored = await this.#try(() => store.describe(planned.key, signal), signal);
-    if (stored === undefined || !isSame(stored, planned)) return false;
-    await this.#finish(planned, stored, signal);
-    return true;
+    if (stored !== undefined && isSame(stored, planned)) await this.#finish(planned, stored, signal);
+    // Another format or compression since then: the key would lie.
+    else if (!planned.key.endsWith(naming.extension)) await journal.drop(planned.number);
   }
 
   /** What is under the key after the attempt to create it. */

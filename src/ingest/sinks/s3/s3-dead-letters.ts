@@ -64,7 +64,7 @@ async function writeGroup(
   { prefix, pipeline, source }: S3DeadLettersOptions & { readonly prefix: KeyPrefix },
 ): Promise<void> {
   const { signal } = new AbortController();
-  const { digest } = nameContent(letters.map(({ event }) => event));
+  const { digest } = await nameContent(letters.map(({ event }) => event));
   const body = Buffer.from(letters.map((letter) => formatDeadLetter(letter, source)).join(''));
   const atMs = first.event.receivedAt;
   for (let seed = `${pipeline}/${sink}/${digest}`; ; seed = `${seed}/`) {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as zlib from 'node:zlib';
+import { parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createCapturingLogger } from '../../../../test/support/capturing-logger.js';
 import { JumpingClock } from '../../../../test/support/clocks.js';
@@ -167,7 +168,10 @@ describe('createS3Sink() on a fake of S3', () => {
     expect(await bench.lines()).toEqual(batch.map(({ data }) => data));
   });
 
-  it('leaves an object of somebody else alone, and takes another key', async () => {
+  it.each([
+    ['put', {}],
+    ['sent in parts', { multipartBytes: 0 }],
+  ])('leaves an object of somebody else alone, and takes another key, %s', async (_, options) => {
     await using bench = await Bench.start();
     const sink = await bench.open();
     await sink.write([event(1)], signal);
@@ -177,7 +181,7 @@ describe('createS3Sink() on a fake of S3', () => {
     bench.fake.objects.clear();
     bench.fake.objects.set(key, foreign);
     await writeFile(bench.journal, '');
-    const again = await bench.open();
+    const again = await bench.open(options);
     await again.write([event(1)], signal);
     await again.close('stopped');
     expect(bench.fake.objects.get(key)).toBe(foreign);
@@ -246,6 +250,43 @@ describe('createS3Sink() on a fake of S3', () => {
     await writeFile(bench.journal, 'something else\n');
     await expect(bench.open()).rejects.toMatchObject({ code: 'journal-unreadable' });
     expect(await readFile(bench.journal, 'utf8')).toBe('something else\n');
+  });
+
+  it.each(['none', 'gzip'] as const)(
+    'writes Parquet that a reader gets every event from, compressed by %s',
+    async (compression) => {
+      await using bench = await Bench.start();
+      const sink = await bench.open({ format: 'parquet', compression });
+      const batch = Array.from({ length: 12_000 }, (_, index) =>
+        event(index + 1, { type: index % 2 === 0 ? 'a' : 'ä€😀' }),
+      );
+      await sink.write(batch, signal);
+      await sink.close('stopped');
+      const [key = ''] = bench.dataKeys;
+      expect(key).toMatch(/\.parquet$/);
+      const body = bench.fake.objects.get(key)?.body ?? Buffer.alloc(0);
+      const rows = await parquetReadObjects({
+        file: body.buffer.slice(body.byteOffset, body.byteOffset + body.length) as ArrayBuffer,
+        compressors: { GZIP: (bytes) => zlib.gunzipSync(bytes) },
+      });
+      expect(rows).toEqual(batch.map(({ id, type, data }) => ({ id, type, data, receivedAt: new Date(receivedAt) })));
+      expect(bench.fake.objects.get(`sse-manifest/${key}.json`)?.body.toString()).toContain('"count":12000');
+    },
+  );
+
+  it('does not write to the key of another format what a crash left to be written', async () => {
+    await using bench = await Bench.start();
+    const first = await bench.open();
+    const stop = new AbortController();
+    bench.fake.onRequest = () => stop.abort();
+    bench.fake.failNext('torn-before');
+    await expect(first.write([event(1)], stop.signal)).rejects.toThrow('aborted');
+    await first.close('stopped');
+    const second = await bench.open({ compression: 'none' });
+    await second.write([event(1)], signal);
+    await second.close('stopped');
+    expect(bench.dataKeys).toEqual([expect.stringMatching(/\.ndjson$/)]);
+    expect(await bench.lines()).toEqual(['{"n":1}']);
   });
 
   it('compresses with zstd where Node can, and says so where it cannot', async () => {

@@ -2,7 +2,6 @@ import { systemClock } from '../../../base/index.js';
 import type { Clock } from '../../../base/index.js';
 import type { Logger } from '../../../runtime/index.js';
 import { IngestError } from '../../errors.js';
-import type { Format } from '../../format.js';
 import type { SpooledEvent } from '../../spool.js';
 import type { BatchLimits, Sink, SinkContext, WriteResult } from '../sink.js';
 import { createAwsStore } from './aws-store.js';
@@ -10,7 +9,7 @@ import type { AwsStoreOptions } from './aws-store.js';
 import { parsePrefix } from './key-expressions.js';
 import type { KeyPrefix } from './key-expressions.js';
 import { checkCompression, extensionOf } from './object-encoder.js';
-import type { Compression, Encoding } from './object-encoder.js';
+import type { Compression, Encoding, ObjectFormat } from './object-encoder.js';
 import { eventCountOf, ObjectJournal } from './object-journal.js';
 import type { PlannedObject } from './object-journal.js';
 import type { ObjectStore } from './object-store.js';
@@ -29,8 +28,8 @@ export interface S3SinkOptions extends AwsStoreOptions {
   /** Events whose objects the journal remembers (default 200,000): no fewer than the spool holds. */
   readonly journalEvents?: number;
   /** Default `ndjson`. */
-  readonly format?: Format;
-  /** Default `gzip`. `zstd` needs Node 22.15 or newer. */
+  readonly format?: ObjectFormat;
+  /** Default `gzip`; of a Parquet file its pages. `zstd` needs Node 22.15 or newer. */
   readonly compression?: Compression;
   /** An object is written when so many bytes wait, uncompressed (default 16 MiB); half the spool at most. */
   readonly rotateBytes?: number;
@@ -75,6 +74,7 @@ class S3Sink implements Sink {
   readonly batch: BatchLimits;
   readonly #options: S3SinkOptions;
   readonly #prefix: KeyPrefix;
+  readonly #manifestPrefix: string;
   readonly #encoding: Encoding;
   #opened: Opened | undefined;
   #replay = new Replay([]);
@@ -90,6 +90,7 @@ class S3Sink implements Sink {
     const { rotateBytes = ROTATE_BYTES, rotateMs = ROTATE_MS } = options;
     this.batch = { eventsMax: EVENTS_MAX, bytesMax: rotateBytes, waitMs: rotateMs };
     this.#prefix = parsePrefix(options.prefix ?? PREFIX);
+    this.#manifestPrefix = options.manifestPrefix ?? MANIFEST_PREFIX;
     this.#encoding = { format: options.format ?? 'ndjson', compression: options.compression ?? 'gzip' };
     checkCompression(this.#encoding.compression);
   }
@@ -109,7 +110,7 @@ class S3Sink implements Sink {
     const store = this.#options.store ?? (await createAwsStore(this.#options));
     try {
       await checkPlace(store, logger);
-      const target = `${endpoint} ${bucket} ${this.#prefix.expression} ${this.#encoding.format}`;
+      const target = `${endpoint} ${bucket} ${this.#manifestPrefix}`;
       const journal = await ObjectJournal.open({ path, target, keepEvents: journalEvents });
       this.#opened = { store, journal, logger, writer: this.#createWriter(store, journal, context) };
       this.#replay = new Replay(journal.entries);
@@ -154,7 +155,7 @@ class S3Sink implements Sink {
       journal,
       naming: { prefix: this.#prefix, pipeline, runId, extension },
       source: { pipeline, chain: journal.chain, ...this.#encoding },
-      manifestPrefix: this.#options.manifestPrefix ?? MANIFEST_PREFIX,
+      manifestPrefix: this.#manifestPrefix,
       clock: this.#options.clock ?? systemClock,
       logger,
     });
@@ -162,7 +163,8 @@ class S3Sink implements Sink {
 
   async #recover({ journal, writer }: Opened, signal: AbortSignal): Promise<void> {
     const planned = journal.entries.find(({ isDone }) => !isDone)?.object;
-    if (planned !== undefined && (await writer.recover(planned, signal))) this.#replay = new Replay(journal.entries);
+    if (planned !== undefined) await writer.recover(planned, signal);
+    this.#replay = new Replay(journal.entries);
     this.#isRecovered = true;
   }
 
