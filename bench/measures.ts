@@ -218,6 +218,23 @@ const manyChannels: Load = {
   measure: () => runProgram<Figures>('many-channels.ts', { channels: 1_000_000, eventBytes: EVENT_BYTES }),
 };
 
+/** Users of an application, each with a token and a connection, and one event for each. */
+const users: Load = {
+  name: '10000 users with a token and a connection each',
+  servers: ['tidegate'],
+  compared: 'bytesEach',
+  isMoreBetter: false,
+  async measure(name) {
+    const secret = 'a secret of more than thirty-two bytes, for the benchmark';
+    const token = { keys: { algorithm: 'HS256', secret } } as const;
+    await using server = await startServer(name, { auth: { mode: 'jwt', token } });
+    const { origin } = new URL(server.subscribeUrl);
+    const options = { url: origin, secret, users: 10_000, serverPids: server.pids, eventBytes: EVENT_BYTES };
+    // Awaited here: the server ends with this block.
+    return await runProgram<Figures>('users.ts', options);
+  },
+};
+
 const parser: Load = {
   name: 'parser beside eventsource-parser 3.1.1',
   servers: ['tidegate'],
@@ -239,6 +256,7 @@ export const LOADS: readonly Load[] = [
   stuck,
   gzip,
   idle,
+  users,
   burst,
   quiet,
   pipelined,

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import type { HubOptions } from '../src/hub/index.js';
 import { createCertificate } from '../test/support/certificate.js';
 import type { Wire } from './wire.js';
 
@@ -37,11 +38,11 @@ export const hasNchan = existsSync(NCHAN_MODULE) && existsSync('/usr/sbin/nginx'
 
 const HUB = { script: 'tidegate', subscribe: '/subscribe/bench', publish: '/publish/bench?raw=true' } as const;
 
-/** Starts a server in processes of its own. */
-export async function startServer(name: ServerName): Promise<BenchServer> {
+/** Starts a server in processes of its own; `hub` are options of a hub in one process over plain HTTP. */
+export async function startServer(name: ServerName, hub: HubOptions = {}): Promise<BenchServer> {
   switch (name) {
     case 'tidegate':
-      return startNode(name, HUB);
+      return startNode(name, { ...HUB, options: { hub } });
     case 'tidegate with gzip':
       return startNode(name, { ...HUB, isGzip: true });
     case 'tidegate over TLS':

@@ -49,7 +49,10 @@ function newest(folder) {
 }
 
 /** Programs that some tests need, from the system's packages. */
-const SERVICES = [{ program: '/usr/bin/chromium', debianPackage: 'chromium' }];
+const SERVICES = [
+  { program: '/usr/bin/chromium', debianPackage: 'chromium' },
+  { program: '/usr/bin/redis-server', debianPackage: 'redis-server' },
+];
 
 /** Installs what is missing where that is allowed: as root on Debian. Tests whose program stays missing are skipped by name. */
 export function ensureServices() {

@@ -30,6 +30,7 @@ const ONE_FILE_ONLY = [
   'yaml',
   '@hono/node-server',
   'jose',
+  'ioredis',
   '@aws-sdk/client-kinesis',
   '@aws-sdk/client-firehose',
   '@smithy/node-http-handler',

@@ -1,20 +1,12 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import type { ApiKey, AuthOptions } from '../hub/index.js';
 import { parseApiKey } from '../hub/index.js';
-import { quote } from '../protocol/index.js';
 import type { Settings } from './config/index.js';
 import { CliError } from './errors.js';
-
-type FileKey = 'auth.jwt.secretFile' | 'auth.jwt.keyFile' | 'auth.apiKeysFile';
+import { readSecretFile, readSettingFile } from './setting-file.js';
 
 /** The secret of tokens, from its setting or its file; undefined where neither is set. @throws CliError `unreadable-file`, `bad-value`. */
 export async function readSecret(settings: Settings, cwd: string): Promise<string | undefined> {
-  if (settings['auth.jwt.secret'] !== undefined) return settings['auth.jwt.secret'];
-  const text = await readSettingFile(settings, 'auth.jwt.secretFile', cwd);
-  const secret = text?.replace(/\r?\n$/, '');
-  if (secret === '') throw new CliError('bad-value', 'Cannot use auth.jwt.secretFile: the file is empty');
-  return secret;
+  return settings['auth.jwt.secret'] ?? readSecretFile(settings, 'auth.jwt.secretFile', cwd);
 }
 
 /**
@@ -73,16 +65,5 @@ function readApiKey(text: string, from: string): ApiKey {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CliError('bad-value', `Cannot use an API key (${from}): ${reason}`, { cause: error });
-  }
-}
-
-async function readSettingFile(settings: Settings, key: FileKey, cwd: string): Promise<string | undefined> {
-  const path = settings[key];
-  if (path === undefined) return undefined;
-  try {
-    return await readFile(resolve(cwd, path), 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CliError('unreadable-file', `Cannot read ${key} ${quote(path)}: ${code}`, { cause: error });
   }
 }

@@ -1,8 +1,11 @@
-import { listen } from '../hub/index.js';
-import type { ChannelRule, Hub, HubOptions, HubServer } from '../hub/index.js';
+import { createHub, createRedisHub, listen } from '../hub/index.js';
+import type { ChannelRule, Hub, HubOptions, HubServer, RedisOptions } from '../hub/index.js';
 import type { Logger } from '../runtime/index.js';
 import { authOptionsOf } from './auth-options.js';
+import { isLoopback } from './config/index.js';
 import type { Settings } from './config/index.js';
+import { CliError } from './errors.js';
+import { webhookOptionsOf } from './webhook-options.js';
 
 /** A hub's options as the settings have them. */
 export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: string): Promise<HubOptions> {
@@ -17,6 +20,7 @@ export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: stri
       connections: settings['limits.connections'],
       connectionsPerAddress: settings['limits.connectionsPerAddress'],
       connectionsPerUser: settings['limits.connectionsPerUser'],
+      connectionsPerToken: settings['limits.connectionsPerToken'],
       publishPerSecond: settings['limits.publishPerSecond'],
       channels: settings['limits.channels'],
       channelsPerConnection: settings['limits.channelsPerConnection'],
@@ -25,15 +29,55 @@ export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: stri
       bodiesBytes: settings['limits.bodiesBytes'],
     },
     heartbeatMs: settings['hub.heartbeatMs'],
+    pingMs: settings['hub.pingMs'],
     retryMs: settings['hub.retryMs'],
     stallTimeoutMs: settings['hub.stallTimeoutMs'],
     drainMs: settings['hub.drainMs'],
     auth: await authOptionsOf(settings, cwd),
+    webhooks: await webhookOptionsOf(settings, cwd),
     channels: settings['channel.slow'].map(readRule),
     channelTtlMs: settings['channel.ttlMs'],
     compression: settings['http.compression'],
-    cors: { origins: settings['http.cors.origins'] },
+    cors: { origins: settings['http.cors.origins'], headers: settings['http.cors.headers'] },
+    trustedProxies: settings['http.trustedProxies'],
+    hosts: hostsOf(settings),
+    ...(settings['node.id'] === undefined ? {} : { nodeId: settings['node.id'] }),
     logger,
+  };
+}
+
+/** Without authentication on loopback, a browser on this machine is what a foreign page could reach the hub by. */
+function hostsOf(settings: Settings): readonly string[] {
+  const hosts = settings['http.hosts'];
+  const isOpen = settings.auth !== 'none' || !isLoopback(settings['http.host']);
+  return hosts.length === 0 && isOpen ? ['*'] : hosts;
+}
+
+/** A hub in this process; with `redis.url`, one of several on that Redis. @throws CliError where it cannot be used. */
+export async function openHub(settings: Settings, logger: Logger, cwd: string): Promise<Hub> {
+  const options = await hubOptionsOf(settings, logger, cwd);
+  const redis = redisOptionsOf(settings);
+  if (redis === undefined) return createHub(options);
+  try {
+    return await createRedisHub({ ...options, redis });
+  } catch (error) {
+    throw error instanceof Error ? new CliError('failed', error.message) : error;
+  }
+}
+
+function redisOptionsOf(settings: Settings): RedisOptions | undefined {
+  const url = settings['redis.url'];
+  const sentinels = settings['redis.sentinels'];
+  if (url === undefined && sentinels.length === 0) return undefined;
+  return {
+    ...(url === undefined ? {} : { url }),
+    sentinels,
+    cluster: settings['redis.cluster'],
+    master: settings['redis.master'],
+    prefix: settings['redis.prefix'],
+    waitReplicas: settings['redis.waitReplicas'],
+    commandTimeoutMs: settings['redis.commandTimeoutMs'],
+    leaseMs: settings['redis.leaseMs'],
   };
 }
 

@@ -4,10 +4,12 @@ import { request as requestHttps } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ClientError } from '../client/index.js';
+import type { Token } from '../client/index.js';
 
 export interface PublishStreamOptions {
   /** The hub's base URL. */
   readonly url: string;
+  readonly token?: Token;
   readonly channel: string;
   /** A text/event-stream body, published as it comes. */
   readonly body: AsyncIterable<Uint8Array>;
@@ -25,10 +27,21 @@ export interface StreamPublished {
  * Publishes an SSE body of any length. On `node:http`, since `fetch` gives a request minutes, not days.
  * @throws ClientError the hub refused or was not reached.
  */
-export async function publishStream({ url, channel, body, signal }: PublishStreamOptions): Promise<StreamPublished> {
+export async function publishStream({
+  url,
+  token,
+  channel,
+  body,
+  signal,
+}: PublishStreamOptions): Promise<StreamPublished> {
   const target = new URL(`${url.replace(/\/+$/, '')}/publish/${encodeURIComponent(channel)}`);
   const send = target.protocol === 'https:' ? requestHttps : requestHttp;
-  const outgoing = send(target, { method: 'POST', headers: { 'Content-Type': 'text/event-stream' } });
+  const bearer = typeof token === 'function' ? await token() : token;
+  const headers = {
+    'Content-Type': 'text/event-stream',
+    ...(bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` }),
+  };
+  const outgoing = send(target, { method: 'POST', headers });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     outgoing.on('response', resolve).on('error', reject);
   });

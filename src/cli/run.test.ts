@@ -60,8 +60,8 @@ describe('runCli()', () => {
     ['replay x --loop --end close', 'contradiction', 'a stream that loops has no end'],
     ['publish a/b x', 'invalid-channel', 'Cannot use channel "a/b"'],
     ['subscribe a/b', 'invalid-channel', 'Cannot use channel "a/b"'],
-    ['publish a x -u http://me:hunter2@127.0.0.1:9', 'invalid-url', 'credentials belong into a header'],
-    ['subscribe a -u http://me:hunter2@127.0.0.1:9', 'invalid-url', 'credentials belong into a header'],
+    ['publish a x -u http://me:hunter2@127.0.0.1:9', 'invalid-url', 'Cannot use credentials in a URL'],
+    ['subscribe a -u http://me:hunter2@127.0.0.1:9', 'invalid-url', 'Cannot use credentials in a URL'],
     ['record http://127.0.0.1:9/ y -H token:\u2603', 'bad-value', 'Cannot send header "token": it is no HTTP header'],
     ['record ftp://x y', 'bad-value', 'it must be an http:// or https:// URL'],
   ])('refuses "%s" with exit code 2', async (line, code, sentence) => {

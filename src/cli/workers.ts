@@ -117,7 +117,8 @@ class Supervisor {
         primary.disconnect();
         throw new CliError('failed', 'Cannot start: the workers ended at once');
       }
-      if (isFirst) this.#options.onListening(this.#url);
+      // Told to stop meanwhile, it may have no worker that listens.
+      if (isFirst && isUp) this.#options.onListening(this.#url);
       await Promise.race([primaryGone, untilAborted(signal)]);
       if (signal.aborted) return this.#stop(primary, primaryGone);
       logger.error({ pid: primary.process.pid }, 'The process that orders events is gone: all restart, in a new epoch');

@@ -8,7 +8,7 @@ export function checkUrl(url: string): void {
   if (!URL.canParse(url)) return;
   const { username, password } = new URL(url);
   if (username === '' && password === '') return;
-  const message = 'Cannot use the URL of the hub: credentials belong into a header';
+  const message = 'Cannot use credentials in a URL: send a header';
   throw new ClientError({ code: 'invalid-url', message, retryable: false });
 }
 

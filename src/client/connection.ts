@@ -46,6 +46,7 @@ export async function* runConnection(context: ConnectionContext): AsyncGenerator
       fetch: options.fetch ?? globalThis.fetch,
       signal: abort.signal,
     });
+    tokens.accept();
     if (response?.body == null) return {};
     yield { kind: 'status', state: 'connected' };
     const loss = yield* readBody(response.body.getReader(), reader, { ...context, abort });
@@ -66,7 +67,7 @@ async function* readBody(
 ): AsyncGenerator<Delivery, ClientError | undefined, undefined> {
   const cancelHealth = clock.after(HEALTHY_AFTER_MS, () => backoff.reset());
   const fallSilent = (): void =>
-    abort.abort(new ClientError({ code: 'silent', message: 'The server missed its heartbeats', retryable: true }));
+    abort.abort(new ClientError({ code: 'silent', message: 'The server is silent', retryable: true }));
   try {
     for (;;) {
       const silenceMs = reader.heartbeatMs * SILENT_HEARTBEATS_MAX;
@@ -102,8 +103,10 @@ function subscribeUrl({ url, channels, since, last }: SubscribeOptions): string 
   const target = new URL(url);
   const query = target.searchParams;
   let path = '/subscribe';
-  if (channels === 'own') path = '/sse';
-  else if (channels.length === 1) path += `/${encodeURIComponent(channels.join(''))}`;
+  if (channels === 'own') {
+    path = '/sse';
+    query.set('ping', 'false');
+  } else if (channels.length === 1) path += `/${encodeURIComponent(channels.join(''))}`;
   else {
     for (const channel of channels) query.append('channel', channel);
     query.set('envelope', 'json');

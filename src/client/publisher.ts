@@ -73,7 +73,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const url = `${base}/publish/${encodeURIComponent(checkChannelName(channel))}`;
     const send = async (): Promise<PublishResult> => {
       const tokenHeaders = await askHeaders(tokens, signal);
-      return request(url, body, { ...options, tokenHeaders, ...(signal === undefined ? {} : { signal }) });
+      const result = await request(url, body, {
+        ...options,
+        tokenHeaders,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      tokens.accept();
+      return result;
     };
     try {
       return await send();

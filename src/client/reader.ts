@@ -102,18 +102,14 @@ function readControl({ type, data, lastEventId }: ParsedEvent): Delivery | undef
       return { kind: 'open', channels: (JSON.parse(data) as OpenData).channels, cursor: lastEventId };
     case CONTROL.cursor:
       return { kind: 'cursor', cursor: lastEventId };
-    case CONTROL.gap: {
-      const gap = JSON.parse(data) as GapData;
-      return { kind: 'gap', ...gap };
-    }
+    case CONTROL.gap:
+      return { kind: 'gap', ...(JSON.parse(data) as GapData) };
     case CONTROL.conflated:
       return { kind: 'conflated', ...(JSON.parse(data) as ConflatedData) };
     case CONTROL.live:
       return { kind: 'live' };
-    case CONTROL.end: {
-      const { channel } = JSON.parse(data) as EndData;
-      return { kind: 'end', channel };
-    }
+    case CONTROL.end:
+      return { kind: 'end', channel: (JSON.parse(data) as EndData).channel };
     case CONTROL.error: {
       const { code, message, retryable } = JSON.parse(data) as ErrorData;
       throw new ClientError({ code, message, retryable });
@@ -126,12 +122,13 @@ function readControl({ type, data, lastEventId }: ParsedEvent): Delivery | undef
 
 /** @param channels those of the stream; undefined where the server is no hub. */
 function readEvent({ type, data, lastEventId }: ParsedEvent, channels: readonly string[] | undefined): EventDelivery {
-  if (channels === undefined) return { kind: 'event', id: lastEventId, type, data };
+  const event: EventDelivery = { kind: 'event', id: lastEventId, type, data };
+  if (channels === undefined) return event;
   const [channel] = channels;
-  if (channels.length === 1 && channel !== undefined) return { kind: 'event', channel, id: lastEventId, type, data };
+  if (channels.length === 1 && channel !== undefined) return { ...event, channel };
   const envelope = JSON.parse(data) as { channel: string; id?: string; event?: string; data: string };
   return {
-    kind: 'event',
+    ...event,
     channel: envelope.channel,
     id: envelope.id ?? '',
     type: envelope.event ?? type,

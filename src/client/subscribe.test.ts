@@ -141,7 +141,7 @@ describe('subscribe()', () => {
     expect(await collect({ url, clock })).toContainEqual({
       kind: 'status',
       state: 'reconnecting',
-      cause: 'The server missed its heartbeats',
+      cause: 'The server is silent',
       delayMs: 0,
       retryNow: expect.any(Function),
     });

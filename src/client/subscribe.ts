@@ -43,8 +43,8 @@ const SERVER_DELAY_MS_MAX = 3_600_000;
  * Node's own `fetch` also ends a body that is silent for 300 s. A hub's heartbeats keep that away; a server
  * that has none is connected to again then, which loses nothing where its events have ids.
  *
- * A token that the hub refuses is replaced by the callback's next: at once where it was good for 10 s, else after a
- * backoff, and no more than five times in a row.
+ * A token that the hub refuses is replaced by the callback's next: at once where it was good for 10 s, or taken and
+ * then good for 1 s; else after a backoff, and no more than five times in a row.
  *
  * The iteration ends when every channel has ended, the server says 204, or `signal` aborts.
  * @throws ClientError the server refuses for good; `no-channels`: none was asked for; `invalid-url`: it holds

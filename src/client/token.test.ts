@@ -69,6 +69,38 @@ describe('subscribe() with a token', () => {
     expect(requests[1]?.headers['last-event-id']).toBe('~aaaaaaaa-1');
   });
 
+  it('goes on for ever with tokens that are good for a second', async () => {
+    const clock = new ManualClock();
+    const expire: (() => void)[] = [];
+    const lives = Array.from({ length: 8 }, (_, at): Script => (request, response) => {
+      stream([open(), event(at)], 'stay')(request, response);
+      expire.push(() => response.end(expired));
+    });
+    const { url, requests } = await serve(...lives, gone);
+    const waits: (number | undefined)[] = [];
+    for await (const delivery of subscribe({ url, channels: ['a'], token: counting(), clock })) {
+      if (delivery.kind === 'event') {
+        clock.advance(1000);
+        expire.pop()?.();
+      }
+      if (delivery.kind !== 'status' || delivery.state !== 'reconnecting') continue;
+      waits.push(delivery.delayMs);
+      delivery.retryNow?.();
+    }
+    expect(waits).toEqual(lives.map(() => 0));
+    expect(tokensOf(requests).at(-1)).toBe('Bearer token-9');
+  });
+
+  it('asks a hub that takes each token and refuses it at once no more than five times', async () => {
+    const { url, requests } = await serve(stream([open(), expired]));
+    const reading = (async () => {
+      for await (const delivery of subscribe({ url, channels: ['a'], token: counting(), clock: new ManualClock() }))
+        if (delivery.kind === 'status') delivery.retryNow?.();
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'token-expired' });
+    expect(requests).toHaveLength(5);
+  });
+
   it('keeps a token for as long as it is taken', async () => {
     const { url, requests } = await serve(stream([open(), event(1)], 'cut'), stream([open(), event(2)], 'cut'), gone);
     await collect({ url, token: counting(), clock: new JumpingClock() });
@@ -168,7 +200,10 @@ describe("subscribe() to the caller's own stream", () => {
       { kind: 'event', channel: 'me', id: '~aaaaaaaa-1', type: 'message', data: '1' },
       { kind: 'event', channel: 'me', id: '~aaaaaaaa-2', type: 'message', data: '2' },
     ]);
-    expect(requests.map((request) => request.url)).toEqual(['/base/sse?last=3', '/base/sse?last=3']);
+    expect(requests.map((request) => request.url)).toEqual([
+      '/base/sse?ping=false&last=3',
+      '/base/sse?ping=false&last=3',
+    ]);
     expect(requests[1]?.headers['last-event-id']).toBe('~aaaaaaaa-1');
   });
 });

@@ -16,6 +16,8 @@ export interface TokenKeeper {
    * `invalid-header`: the token cannot be sent. None of them repeats it.
    */
   headers(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  /** Notes that the hub took the token: refused later, it has expired and was not bad. */
+  accept(): void;
   /** Milliseconds to wait before another token is asked for after `refusal`; undefined where none would help. */
   delayAfter(refusal: ClientError): number | undefined;
 }
@@ -29,29 +31,33 @@ export interface TokenKeeperOptions {
 
 /** A callback that takes longer is given up. */
 const TOKEN_TIMEOUT_MS = 30_000;
-/** A token that was refused sooner than this after it was made did not expire: it is bad. */
+/** A token that was refused sooner than this after it was made, and never taken, did not expire: it is bad. */
 const GOOD_AFTER_MS = 10_000;
+/** One that was taken has expired, unless it was sooner than this: who takes and refuses in turn is not asked without end. */
+const TAKEN_GOOD_AFTER_MS = 1000;
 /** So many bad tokens in a row, and the refusal is final. */
 const BAD_TOKENS_MAX = 5;
 
 export function createTokenKeeper({ token, clock, backoff }: TokenKeeperOptions): TokenKeeper {
   let kept: string | undefined;
-  let madeAtMs = 0;
+  let goodAtMs = 0;
   return {
     async headers(signal) {
       if (token === undefined) return {};
       if (kept === undefined) {
         kept = checked(typeof token === 'string' ? token : await ask(token, signal, clock));
-        madeAtMs = clock.now();
+        goodAtMs = clock.now() + GOOD_AFTER_MS;
       }
       return { Authorization: `Bearer ${kept}` };
     },
+    accept() {
+      goodAtMs = Math.min(goodAtMs, clock.now() + TAKEN_GOOD_AFTER_MS);
+    },
     delayAfter(refusal) {
-      if (typeof token !== 'function') return undefined;
-      if (refusal.status !== 401 && !refusal.code.startsWith('token-')) return undefined;
+      const isOfToken = refusal.status === 401 || refusal.code.startsWith('token-');
+      if (typeof token !== 'function' || !isOfToken) return undefined;
       kept = undefined;
-      if (clock.now() - madeAtMs < GOOD_AFTER_MS)
-        return backoff.attempts + 1 < BAD_TOKENS_MAX ? backoff.nextMs() : undefined;
+      if (clock.now() < goodAtMs) return backoff.attempts < BAD_TOKENS_MAX - 1 ? backoff.nextMs() : undefined;
       backoff.reset();
       return 0;
     },

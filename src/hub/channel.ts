@@ -125,6 +125,14 @@ export class Channel {
     return freed;
   }
 
+  /** Everything up to `lost` is gone, and with it that the channel had ended; returns the bytes freed. */
+  lose(lost: Lost): number {
+    this.#endedAtMs = undefined;
+    const freed = this.history.lose(lost);
+    this.#forgetKeys();
+    return freed;
+  }
+
   /** Whether nothing is left to remember it for. */
   isForgettable(nowMs: number, ageMs: number): boolean {
     if (this.subscriberCount > 0 || this.feeds.size > 0 || this.history.events > 0) return false;

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ConnectionRegistry } from './connection-registry.js';
 import type { Connection, ConnectionKey } from './connection.js';
 
-const NO_LIMITS = { connections: 1e6, connectionsPerAddress: 0, connectionsPerUser: 0 };
+const NO_LIMITS = { connections: 1e6, connectionsPerAddress: 0, connectionsPerUser: 0, connectionsPerToken: 0 };
 
 function connection(id: string, application: string, user: string, address = '1.1.1.1'): Connection {
   return { id, channels: [], address, openedAtMs: 0, identity: { application, user } };
@@ -53,7 +53,12 @@ describe('ConnectionRegistry', () => {
   });
 
   it('add() refuses over each limit, and keeps nothing of what it refused', () => {
-    const registry = new ConnectionRegistry({ connections: 3, connectionsPerAddress: 2, connectionsPerUser: 1 });
+    const registry = new ConnectionRegistry({
+      connections: 3,
+      connectionsPerAddress: 2,
+      connectionsPerUser: 1,
+      connectionsPerToken: 0,
+    });
     const first = connection('1', 'app', 'a');
     registry.add(first);
     expect(() => registry.add(connection('2', 'app', 'a', '2.2.2.2'))).toThrow(/of this user/);

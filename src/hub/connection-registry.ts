@@ -2,40 +2,48 @@ import type { Connection, ConnectionKey, ConnectionPage, ConnectionQuery, Identi
 import { HubError } from './errors.js';
 import type { HubLimits } from './limits.js';
 
-type ConnectionLimits = Pick<HubLimits, 'connections' | 'connectionsPerAddress' | 'connectionsPerUser'>;
+type ConnectionLimits = Pick<
+  HubLimits,
+  'connections' | 'connectionsPerAddress' | 'connectionsPerUser' | 'connectionsPerToken'
+>;
 type Connections = Map<string, Connection>;
 
 /** Every connection of a hub: how many there are, and those with an identity by application and user. */
 export class ConnectionRegistry {
   readonly #limits: ConnectionLimits;
-  /** Kept only where addresses are limited. */
-  readonly #perAddress = new Map<string, number>();
+  readonly #addresses: Tally;
+  readonly #credentials: Tally;
   readonly #applications = new Map<string, Map<string, Connections>>();
   #total = 0;
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits;
+    this.#addresses = new Tally(limits.connectionsPerAddress);
+    this.#credentials = new Tally(limits.connectionsPerToken);
   }
 
-  /** @throws HubError `too-many-connections`, `too-many-connections-from-address`, `too-many-connections-of-user`; nothing is kept then. */
+  /**
+   * @throws HubError `too-many-connections`, `too-many-connections-from-address`, `too-many-connections-of-user`,
+   * `too-many-connections-of-token`; nothing is kept then.
+   */
   add(connection: Connection): void {
-    const { address, identity } = connection;
-    const { connections, connectionsPerAddress, connectionsPerUser } = this.#limits;
+    const { address, credential, identity } = connection;
+    const { connections, connectionsPerUser } = this.#limits;
     if (this.#total >= connections) refuse('too-many-connections', this.#total, '');
-    const fromAddress = this.#perAddress.get(address) ?? 0;
-    if (connectionsPerAddress > 0 && fromAddress >= connectionsPerAddress) {
-      refuse('too-many-connections-from-address', fromAddress, ' from this address');
-    }
+    if (this.#addresses.isFull(address))
+      refuse('too-many-connections-from-address', this.#addresses.max, ' from this address');
+    if (credential !== undefined && this.#credentials.isFull(credential))
+      refuse('too-many-connections-of-token', this.#credentials.max, ' with this token');
     if (identity !== undefined) this.#addToUser(connection, identity, connectionsPerUser);
-    if (connectionsPerAddress > 0) this.#perAddress.set(address, fromAddress + 1);
+    this.#addresses.add(address);
+    if (credential !== undefined) this.#credentials.add(credential);
     this.#total += 1;
   }
 
-  delete({ id, address, identity }: Connection): void {
+  delete({ id, address, credential, identity }: Connection): void {
     this.#total -= 1;
-    const fromAddress = this.#perAddress.get(address) ?? 0;
-    if (fromAddress > 1) this.#perAddress.set(address, fromAddress - 1);
-    else this.#perAddress.delete(address);
+    this.#addresses.delete(address);
+    if (credential !== undefined) this.#credentials.delete(credential);
     if (identity === undefined) return;
     const users = this.#applications.get(identity.application);
     const connections = users?.get(identity.user);
@@ -75,7 +83,36 @@ export class ConnectionRegistry {
   }
 }
 
-type RefusalCode = 'too-many-connections' | 'too-many-connections-from-address' | 'too-many-connections-of-user';
+/** How many there are of each; nothing is counted that is not limited. */
+class Tally {
+  readonly max: number;
+  readonly #counts = new Map<string, number>();
+
+  /** @param max 0: no limit. */
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  isFull(key: string): boolean {
+    return this.max > 0 && (this.#counts.get(key) ?? 0) >= this.max;
+  }
+
+  add(key: string): void {
+    if (this.max > 0) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  delete(key: string): void {
+    const left = (this.#counts.get(key) ?? 0) - 1;
+    if (left > 0) this.#counts.set(key, left);
+    else this.#counts.delete(key);
+  }
+}
+
+type RefusalCode =
+  | 'too-many-connections'
+  | 'too-many-connections-from-address'
+  | 'too-many-connections-of-token'
+  | 'too-many-connections-of-user';
 
 function refuse(code: RefusalCode, held: number, whose: string): never {
   throw new HubError(code, `Cannot subscribe: the hub holds ${held} connections${whose}`);

@@ -17,6 +17,10 @@ export interface Connection {
   readonly openedAtMs: number;
   /** Missing where nobody asked who it is. */
   readonly identity?: Identity;
+  /** Which token or API key it came with, so that they can be counted: a hash or a name. */
+  readonly credential?: string;
+  /** The node that holds it. */
+  readonly node?: string;
   /** What the client says it is; kept only with an identity, as the list shows no others. */
   readonly userAgent?: string;
 }

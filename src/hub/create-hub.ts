@@ -1,6 +1,9 @@
 import { connectToPrimary } from './backplane/workers.js';
 import { MemoryBackplane } from './backplane/memory.js';
 import { Primary } from './backplane/primary.js';
+import { connectToRedis } from './backplane/redis/connect.js';
+import { redisSettingsOf } from './backplane/redis/settings.js';
+import type { RedisOptions } from './backplane/redis/settings.js';
 import { checkChannel } from './event.js';
 import { createBareListener, createHandler } from './http/handler.js';
 import { HubCore, UPKEEP_SHARES } from './hub.js';
@@ -50,6 +53,21 @@ export async function createWorkerHub({
     nowMs: () => clock.now(),
     onLost: onPrimaryLost,
   });
+  return hubOf(new HubCore(options, backplane));
+}
+
+export interface RedisHubOptions extends HubOptions {
+  readonly redis: RedisOptions;
+}
+
+/**
+ * A hub of several machines, whose events Redis orders and keeps. While Redis is away, subscribers stay, and publishes
+ * wait a while and are then refused.
+ * @throws TypeError where an option cannot be used; Error, with one sentence, where Redis cannot.
+ */
+export async function createRedisHub({ redis, ...options }: RedisHubOptions): Promise<Hub> {
+  const settings = settingsOf(options);
+  const backplane = await connectToRedis({ ...settings, ...redisSettingsOf(redis) });
   return hubOf(new HubCore(options, backplane));
 }
 

@@ -7,12 +7,15 @@ export interface ErrorTraits {
 }
 
 const CODES = {
+  'authorization-unavailable': { status: 503, isRetryable: true, title: 'Nobody can say whether it is allowed' },
   'channel-ended': { status: 409, isRetryable: false, title: 'The channel has ended' },
+  'denied-by-webhook': { status: 403, isRetryable: false, title: 'It is not allowed' },
   disconnected: { status: 403, isRetryable: false, title: 'The connection was ended' },
   draining: { status: 503, isRetryable: true, title: 'The hub is shutting down' },
   'duplicate-channel': { status: 400, isRetryable: false, title: 'A channel is named twice' },
   'event-too-large': { status: 413, isRetryable: false, title: 'The event is too large' },
   'backplane-busy': { status: 503, isRetryable: true, title: 'The hub is busy' },
+  'backplane-unavailable': { status: 503, isRetryable: true, title: 'The hub cannot reach its store' },
   'body-too-large': { status: 413, isRetryable: false, title: 'The request body is too large' },
   'body-incomplete': { status: 400, isRetryable: true, title: 'The request body was cut short' },
   'body-timeout': { status: 408, isRetryable: true, title: 'The request body did not arrive' },
@@ -20,6 +23,7 @@ const CODES = {
   'forbidden-channel': { status: 403, isRetryable: false, title: 'The channel is not granted' },
   'forbidden-connections': { status: 403, isRetryable: false, title: 'The connections are not granted' },
   'foreign-origin': { status: 403, isRetryable: false, title: 'The page may not do this' },
+  'host-not-allowed': { status: 421, isRetryable: false, title: 'The hub does not answer for this host' },
   internal: { status: 500, isRetryable: true, title: 'The hub failed' },
   'invalid-batch': { status: 400, isRetryable: false, title: 'A line of the batch is not valid' },
   'invalid-channel': { status: 400, isRetryable: false, title: 'The channel name is not valid' },
@@ -58,6 +62,7 @@ const CODES = {
     isRetryable: true,
     title: 'Too many connections from one address',
   },
+  'too-many-connections-of-token': { status: 429, isRetryable: true, title: 'Too many connections with one token' },
   'too-many-connections-of-user': { status: 429, isRetryable: true, title: 'Too many connections of one user' },
   'too-many-revocations': { status: 503, isRetryable: true, title: 'The hub is full' },
   'unknown-api-key': { status: 401, isRetryable: false, title: 'The API key is not known' },

@@ -34,6 +34,31 @@ export function encodeFrame(fields: FrameFields, cursor: string): EncodedFrame {
   return { bytes: Buffer.concat([event, encodeCursor(cursor)]), bodyStart: idLineBytes, bodyEnd: event.length };
 }
 
+/** An event before it has its place: the fields that do not depend on it, encoded, and a publisher's own id. */
+export interface FrameBody {
+  readonly id: string | undefined;
+  readonly bytes: Uint8Array;
+}
+
+/** Encodes what of an event is the same wherever it is placed. @throws ProtocolError where a field cannot go on the wire. */
+export function encodeBody(fields: FrameFields): FrameBody {
+  const { bytes, bodyStart, bodyEnd } = encodeFrame(fields, '');
+  return { id: fields.id, bytes: bytes.subarray(bodyStart, bodyEnd) };
+}
+
+/** The frame that {@link encodeFrame} makes of the same fields. */
+export function frameOf({ id, bytes }: FrameBody, cursor: string): EncodedFrame {
+  const idLine = Buffer.from(`id: ${id ?? cursor}\n`);
+  const bodyEnd = idLine.length + bytes.length;
+  const parts = id === undefined ? [idLine, bytes] : [idLine, bytes, encodeCursor(cursor)];
+  return { bytes: Buffer.concat(parts), bodyStart: idLine.length, bodyEnd };
+}
+
+/** The body of a channel's last event. */
+export function encodeEndBody(data: EndData): FrameBody {
+  return encodeBody({ event: CONTROL.end, data: JSON.stringify(data) });
+}
+
 /** The block that moves a client's Last-Event-ID and carries nothing else. */
 export function encodeCursor(cursor: string): Uint8Array {
   return encodeEvent({ event: CONTROL.cursor, id: cursor, data: '{}' });

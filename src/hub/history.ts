@@ -63,6 +63,8 @@ export interface ChannelHistory {
   trim(limits: HistoryLimits, oldestTimeMs: number, keptAfter?: number): number;
   /** Gives up the older half, one event at least; returns the bytes freed. */
   halve(): number;
+  /** Gives up everything, and what was never here up to `lost`, which is at least the head; returns the bytes freed. */
+  lose(lost: Lost): number;
 }
 
 /** Shared, so that a small history needs no array; never written to. */
@@ -203,6 +205,16 @@ export class History implements ChannelHistory {
       if (first !== undefined) this.#evictFirst(first);
     }
     return before - this.#bytes;
+  }
+
+  lose({ offset, timeMs }: Lost): number {
+    const freed = this.#bytes;
+    this.#older = NO_SEGMENTS;
+    this.#newest = undefined;
+    this.#gone = this.#events = this.#bytes = 0;
+    this.#evictedOffset = offset;
+    this.#evictedTimeMs = timeMs;
+    return freed;
   }
 
   #isSurplus(first: Segment, limits: HistoryLimits, oldestTimeMs: number): boolean {

@@ -11,6 +11,7 @@ import type { AuthRequest } from './auth/credential.js';
 import { covers } from './auth/revocations.js';
 import type { Revocation } from './auth/revocations.js';
 import type { Channel } from './channel.js';
+import { Pings } from './compat/pings.js';
 import type { Connection } from './connection.js';
 import { Delivery } from './delivery.js';
 import type { BareListener } from './http/handler.js';
@@ -33,6 +34,9 @@ import type { HubOptions, HubSettings } from './settings.js';
 import type { ChannelStore } from './store.js';
 import { countGaps, Subscriber } from './subscriber.js';
 import type { Outlet, SubscriberContext } from './subscriber.js';
+import { Authorizer } from './webhooks/authorizer.js';
+import { Notifier } from './webhooks/notifier.js';
+import type { Question } from './webhooks/question.js';
 
 /** What the hub is asked to deliver. */
 export interface SubscribeRequest {
@@ -40,6 +44,8 @@ export interface SubscribeRequest {
   /** Whether data is wrapped in JSON that names channel and id. */
   readonly isEnvelope: boolean;
   readonly resume: ResumeRequest;
+  /** Whether it is sent `ping` events (default false). */
+  readonly isPinged?: boolean;
   /** Where the client connects from. */
   readonly address: string;
   /** Who it is. */
@@ -54,6 +60,7 @@ export interface Opening {
   readonly connection: Connection;
   readonly feed: Feed;
   readonly start: Start;
+  readonly isPinged: boolean;
   /** All its channels have ended and nothing is left to deliver. */
   readonly isOver: boolean;
 }
@@ -100,6 +107,10 @@ export class HubCore {
   onFlushed: ((waitedMs: number) => void) | undefined;
   /** What this process has counted, for another that is asked for all. */
   onReport: (() => Promise<MetricsReport>) | undefined;
+  /** Told of connections; undefined: nobody is. */
+  readonly notifier: Notifier | undefined;
+  /** Asked before somebody may subscribe or publish; undefined: nobody is. */
+  readonly authorizer: Authorizer | undefined;
   readonly #feeds: FeedRegistry;
   /** Of connections with an identity: they can be asked for. */
   readonly #identified = new Map<string, Subscriber>();
@@ -121,7 +132,9 @@ export class HubCore {
   constructor(options: HubOptions, backplane?: Backplane) {
     this.settings = settingsOf(options);
     const nowMs = (): number => this.settings.clock.now();
-    const { auth, origins, clock, logger } = this.settings;
+    const { auth, origins, clock, logger, webhooks } = this.settings;
+    this.notifier = webhooks.notify && new Notifier(webhooks.notify, { clock, logger });
+    this.authorizer = webhooks.authorize && new Authorizer(webhooks.authorize, { clock, logger });
     this.#authenticator = createAuthenticator({ auth, origins, clock, logger });
     // Told to whoever asks for it: with keys that cannot be used, everybody is refused.
     this.#authenticator.catch(() => undefined);
@@ -145,7 +158,7 @@ export class HubCore {
       counters: this.counters,
       nowMs,
       formatCursor: (offset) => this.store.formatCursor(offset),
-      gapsBehind: (offset, lost) => lossesWhileThere(lost, offset, this.store.epoch),
+      gapsBehind: (offset, lost) => lossesWhileThere(lost, offset, this.store),
       jitteredRetryMs: () => this.jitteredRetryMs(),
       scheduleTurn: (subscriber) => this.#delivery.scheduleTurn(subscriber),
     };
@@ -167,6 +180,18 @@ export class HubCore {
     if (this.settings.auth.mode === 'none') return ANONYMOUS;
     const authenticator = await this.#authenticator;
     return authenticator.authenticate(request);
+  }
+
+  /**
+   * Asks the authorizer, where there is one.
+   * @throws HubError as {@link Authorizer.require} does, and where the answer came too late to be of use.
+   */
+  async authorize(question: Question): Promise<void> {
+    if (this.authorizer === undefined) return;
+    await this.authorizer.require(question);
+    // A revocation ends the streams that are there; one that is still being asked about is not.
+    const authenticator = await this.#authenticator;
+    authenticator.requireUnrevoked(question.access);
   }
 
   /** The channels that this process holds. */
@@ -191,8 +216,9 @@ export class HubCore {
   }
 
   /** Finds out where a subscription would begin. @throws HubError when it is refused. */
-  async open({ channels: names, address, access, userAgent, isEnvelope, resume }: SubscribeRequest): Promise<Opening> {
+  async open(request: SubscribeRequest): Promise<Opening> {
     this.#refuseWhileDraining('subscribe');
+    const { channels: names, address, access, userAgent, isEnvelope, resume, isPinged = false } = request;
     const { application, user } = access;
     const isUser = application !== undefined && user !== undefined;
     const connection: Connection = {
@@ -200,8 +226,14 @@ export class HubCore {
       channels: names,
       address,
       openedAtMs: this.store.nowMs(),
-      ...(isUser ? { identity: { application, user }, ...(userAgent === undefined ? {} : { userAgent }) } : {}),
+      ...(access.credentialKey === undefined ? {} : { credential: access.credentialKey }),
+      ...(isUser ? { identity: { application, user }, node: this.settings.nodeId } : {}),
+      ...(isUser && userAgent !== undefined ? { userAgent } : {}),
     };
+    if (this.authorizer !== undefined) {
+      await this.authorize({ action: 'subscribe', access, channels: names, address, connection: connection.id });
+      this.#refuseWhileDraining('subscribe');
+    }
     const channels = await this.backplane.join(connection);
     let feed: Feed | undefined;
     try {
@@ -209,7 +241,7 @@ export class HubCore {
       const { epoch, headOffset } = this.store;
       const start = resolveStart(resume, feed, { epoch, headOffset, nowMs: this.store.nowMs() });
       const isOver = feed.isEnded && start.gaps.length === 0 && start.offset >= feed.headOffset;
-      return { access, connection, feed, start, isOver };
+      return { access, connection, feed, start, isPinged, isOver };
     } catch (error) {
       if (feed !== undefined) this.#feeds.release(feed);
       this.backplane.leave(connection);
@@ -224,7 +256,7 @@ export class HubCore {
   }
 
   /** Begins to deliver; the caller has written what the stream opens with. */
-  admit({ access, connection, feed, start }: Opening, outlet: Outlet): Subscriber {
+  admit({ access, connection, feed, start, isPinged }: Opening, outlet: Outlet): Subscriber {
     const subscriber = new Subscriber({
       access,
       connection,
@@ -232,6 +264,7 @@ export class HubCore {
       outlet,
       offset: start.offset,
       context: this.#context,
+      pings: isPinged ? this.#createPings() : undefined,
     });
     feed.subscribers.add(subscriber);
     this.subscribers.add(subscriber);
@@ -239,6 +272,7 @@ export class HubCore {
     if (access.expiresAtMs !== undefined) this.#expiries.add(subscriber, access.expiresAtMs);
     this.counters.subscriptions += 1;
     countGaps(this.counters, start.gaps);
+    this.notifier?.notify('opened', connection);
     return subscriber;
   }
 
@@ -251,6 +285,7 @@ export class HubCore {
     subscriber.feed.subscribers.delete(subscriber);
     this.#feeds.release(subscriber.feed);
     this.backplane.leave(subscriber.connection);
+    this.notifier?.notify('closed', subscriber.connection);
   }
 
   /** Counts a refusal by its code; `cause`, where it is no refusal but a fault of ours, goes to the log. */
@@ -281,17 +316,28 @@ export class HubCore {
     // Who does not take its goodbye is cut off.
     const deadlineMs = startedMs + drainMs + Math.max(drainMs, 1000);
     while (this.subscribers.size > 0 && clock.now() < deadlineMs) await this.#pause(DRAIN_TICK_MS);
+    await this.#tellTheLast();
     this.close();
   }
 
   close(): void {
     this.#isDraining = true;
     clearInterval(this.#upkeep);
+    this.authorizer?.close();
+    this.notifier?.close();
     void this.#authenticator.then(
       (authenticator) => authenticator.close(),
       () => undefined,
     );
     for (const subscriber of this.subscribers) subscriber.destroy();
+  }
+
+  /** Cuts off who is left, so that the receiver of webhooks hears of them too. */
+  async #tellTheLast(): Promise<void> {
+    if (this.notifier === undefined) return;
+    for (const subscriber of this.subscribers) subscriber.destroy();
+    if (this.subscribers.size > 0) await this.#pause(DRAIN_TICK_MS);
+    await this.notifier.flush();
   }
 
   /** Takes revocations over, and ends the streams that they are about. */
@@ -303,6 +349,11 @@ export class HubCore {
       const isRevoked = revocations.some((revocation) => covers(revocation, subscriber.access));
       if (isRevoked) subscriber.sendAway(REVOKED, this.jitteredRetryMs());
     }
+  }
+
+  #createPings(): Pings | undefined {
+    const { pingMs, heartbeatMs } = this.settings;
+    return pingMs === 0 ? undefined : new Pings(Math.max(1, Math.round(pingMs / heartbeatMs)));
   }
 
   #pause(delayMs: number): Promise<void> {

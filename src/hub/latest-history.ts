@@ -145,6 +145,16 @@ export class LatestHistory implements ChannelHistory {
     return before - this.#bytes;
   }
 
+  lose({ offset, timeMs }: Lost): number {
+    const freed = this.#bytes;
+    this.#frames.clear();
+    this.#offsets = [];
+    this.#bytes = 0;
+    this.#headOffset = this.#evictedOffset = offset;
+    this.#headTimeMs = this.#evictedTimeMs = timeMs;
+    return freed;
+  }
+
   #countUpTo(offset: number): number {
     let low = 0;
     let high = this.#offsets.length;

@@ -18,6 +18,8 @@ export interface HubLimits {
   readonly connectionsPerAddress: number;
   /** Subscribers of one user at one time (default 100; 0: no limit); then `too-many-connections-of-user`. */
   readonly connectionsPerUser: number;
+  /** Subscribers with one token or API key at one time (default 0: no limit); then `too-many-connections-of-token`. */
+  readonly connectionsPerToken: number;
   /** Events that one publisher may publish a second, after a second's worth at once (default 0: no limit); then `publish-rate-exceeded`. */
   readonly publishPerSecond: number;
   /** Channels with a history or a subscriber (default 1,000,000); then `too-many-channels`. */
@@ -43,6 +45,7 @@ export const DEFAULT_LIMITS: HubLimits = {
   connections: 100_000,
   connectionsPerAddress: 0,
   connectionsPerUser: 100,
+  connectionsPerToken: 0,
   publishPerSecond: 0,
   channels: 1_000_000,
   channelsPerConnection: 100,
@@ -54,6 +57,7 @@ export const DEFAULT_LIMITS: HubLimits = {
 /** Milliseconds; each is explained at {@link import('./hub.js').HubOptions}. */
 export const DEFAULT_TIMES = {
   heartbeatMs: 15_000,
+  pingMs: 30_000,
   retryMs: 2000,
   stallTimeoutMs: 60_000,
   drainMs: 10_000,

@@ -8,6 +8,8 @@ import type { HubErrorCode } from './errors.js';
 import type { HubCore } from './hub.js';
 import type { ChannelStore } from './store.js';
 import type { DeliveryCounters } from './subscriber.js';
+import type { Authorizer } from './webhooks/authorizer.js';
+import type { Notifier } from './webhooks/notifier.js';
 
 /** Plain numbers, counted where it happens: the hot path never calls the metrics library. */
 export interface HubCounters extends DeliveryCounters, CompressionCounters {
@@ -86,6 +88,8 @@ export function createMetrics(hub: HubCore): Registry {
   addEventLoopLag(registry);
   addFlushLatency(registry, hub);
   addLimits(registry, hub);
+  if (hub.notifier !== undefined) addNotifier(registry, hub.notifier);
+  if (hub.authorizer !== undefined) addAuthorizer(registry, hub.authorizer);
   return registry;
 }
 
@@ -141,6 +145,40 @@ function addFlushLatency(registry: Registry, hub: HubCore): void {
   });
   registry.registerMetric(histogram);
   hub.onFlushed = (waitedMs) => histogram.observe(waitedMs / 1000);
+}
+
+function addNotifier(registry: Registry, notifier: Notifier): void {
+  const { counters } = notifier;
+  const count = (name: string, help: string, read: () => number): void => addCounter(registry, { name, help }, read);
+  addGauge(registry, { name: 'webhooks_waiting', help: 'Webhooks yet to be delivered' }, () => notifier.waiting);
+  count('webhooks_delivered_total', 'Webhooks that their receiver took', () => counters.delivered);
+  count('webhooks_retried_total', 'Attempts after the first', () => counters.retried);
+  const dropped = { name: 'webhooks_dropped_total', help: 'Webhooks given up', label: 'reason' };
+  addLabelledCounter(registry, dropped, () => counters.dropped);
+}
+
+function addAuthorizer(registry: Registry, authorizer: Authorizer): void {
+  const { counters } = authorizer;
+  const verdicts = { name: 'authorization_verdicts_total', help: 'Verdicts of the authorizer', label: 'verdict' };
+  const byVerdict = (): ReadonlyMap<string, number> =>
+    new Map([
+      ['allowed', counters.allowed],
+      ['denied', counters.denied],
+    ]);
+  addLabelledCounter(registry, verdicts, byVerdict);
+  const cached = { name: 'authorization_verdicts_cached_total', help: 'Of these, remembered and not asked for again' };
+  addCounter(registry, cached, () => counters.cached);
+  const failures = { name: 'authorization_failures_total', help: 'Questions without a verdict', label: 'reason' };
+  addLabelledCounter(registry, failures, () => counters.failures);
+  addGauge(registry, { name: 'authorizations_waiting', help: 'Questions in line' }, () => authorizer.waiting);
+  const histogram = new Histogram({
+    name: 'tidegate_authorization_seconds',
+    help: 'From a question to its answer, or to the end of patience',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers: [],
+  });
+  registry.registerMetric(histogram);
+  authorizer.onAnswered = (tookMs) => histogram.observe(tookMs / 1000);
 }
 
 /** So that an alert can compare what there is with what may be. */

@@ -5,6 +5,7 @@ import type { Channel } from './channel.js';
 import { HubError } from './errors.js';
 import type { Feed } from './feed.js';
 import { findOwnId } from './form.js';
+import type { ChannelStore } from './store.js';
 
 /** Where a client wants to begin; the first that is there counts. */
 export interface ResumeRequest {
@@ -66,9 +67,12 @@ function findStart(request: ResumeRequest, feed: Feed, store: StoreState): Start
 }
 
 /** The gaps of a subscriber that has everything up to `offset` and is too slow for what `lost` gave up. */
-export function lossesWhileThere(lost: readonly Channel[], offset: number, epoch: string): readonly GapData[] {
-  const requested = formatCursor(epoch, offset);
-  return lost.map((channel) => gapOf(channel, { reason: 'too-slow', requested, epoch }));
+export function lossesWhileThere(lost: readonly Channel[], offset: number, store: ChannelStore): readonly GapData[] {
+  const { epoch } = store;
+  const itsEpoch = store.epochAt(offset);
+  const requested = formatCursor(itsEpoch, offset);
+  const reason = itsEpoch === epoch ? 'too-slow' : 'epoch';
+  return lost.map((channel) => gapOf(channel, { reason, requested, epoch }));
 }
 
 function startAtCursor(cursor: CursorParts, feed: Feed, store: StoreState): Start {

@@ -1,3 +1,5 @@
+import { hostname } from 'node:os';
+
 import { systemClock } from '../base/index.js';
 import type { Clock } from '../base/index.js';
 import { quote } from '../protocol/index.js';
@@ -8,6 +10,17 @@ import type { ChannelRule } from './channel-rules.js';
 import type { Compression } from './compression.js';
 import { DEFAULT_HISTORY, DEFAULT_LIMITS, DEFAULT_TIMES } from './limits.js';
 import type { HistoryLimits, HubLimits } from './limits.js';
+import { TrustedProxies } from './trusted-proxies.js';
+import type { AuthorizerOptions } from './webhooks/authorizer.js';
+import type { NotifierOptions } from './webhooks/notifier.js';
+
+/** Other servers that this hub calls; each process of a hub does its own. */
+export interface WebhookOptions {
+  /** Told of connections that opened and closed. */
+  readonly notify?: NotifierOptions;
+  /** Asked before somebody may subscribe or publish. */
+  readonly authorize?: AuthorizerOptions;
+}
 
 /** Everything has a default; times are in milliseconds. */
 export interface HubOptions {
@@ -15,6 +28,8 @@ export interface HubOptions {
   readonly limits?: Partial<HubLimits>;
   /** Between comments that keep an idle connection open (default 15,000). */
   readonly heartbeatMs?: number;
+  /** Between `ping` events on a user's own stream, in whole heartbeat intervals (default 30,000; 0: none). */
+  readonly pingMs?: number;
   /** What clients are told to wait before they reconnect (default 2,000). */
   readonly retryMs?: number;
   /** How long a subscriber may take none of its bytes before it is cut off (default 60,000). */
@@ -27,10 +42,20 @@ export interface HubOptions {
   readonly channelTtlMs?: number;
   /** How callers prove who they are (default: nobody is asked). */
   readonly auth?: AuthOptions;
+  /** Other servers that are told or asked (default: none). */
+  readonly webhooks?: WebhookOptions;
   readonly cors?: {
     /** Origins whose pages may read and publish; `*` is all, without credentials (default none but the hub's own). */
     readonly origins: readonly string[];
+    /** Request headers that they may send beside those that the hub knows (default none). */
+    readonly headers?: readonly string[];
   };
+  /** Proxies whose `X-Forwarded-For` is believed: addresses, networks such as `10.0.0.0/8`, `loopback`, `private` (default none). */
+  readonly trustedProxies?: readonly string[];
+  /** Host names that requests may name beside `localhost` and IP addresses; `*` is any (default `*`). */
+  readonly hosts?: readonly string[];
+  /** What this machine is called in the list of connections (default: its host name). */
+  readonly nodeId?: string;
   /** How streams are sent to who accepts it: `gzip`, each flush compressed once for all (the default), or `none`. */
   readonly compression?: Compression;
   /** Where the hub is mounted in a server that strips nothing, such as `/events` (default none). */
@@ -40,17 +65,32 @@ export interface HubOptions {
 }
 
 /** The options with their defaults filled in. */
-export type HubSettings = Required<Omit<HubOptions, 'history' | 'limits' | 'logger' | 'cors' | 'channels'>> & {
+export type HubSettings = Required<
+  Omit<HubOptions, 'history' | 'limits' | 'logger' | 'cors' | 'channels' | 'trustedProxies'>
+> & {
   readonly history: HistoryLimits;
   readonly limits: HubLimits;
   readonly rules: ChannelRules;
   readonly origins: readonly string[];
+  /** Request headers that a page of another origin may send. */
+  readonly corsHeaders: readonly string[];
+  readonly proxies: TrustedProxies;
   readonly logger: Logger | undefined;
 };
 
-/** @throws TypeError where `basePath` is none, or a channel rule cannot be read. */
+/** @throws TypeError where `basePath` or a proxy is none, or a channel rule cannot be read. */
 export function settingsOf(options: HubOptions): HubSettings {
-  const { basePath = '', history, limits, cors, channels = [], logger, clock = systemClock, ...others } = options;
+  const {
+    basePath = '',
+    history,
+    limits,
+    cors,
+    channels = [],
+    trustedProxies = [],
+    logger,
+    clock = systemClock,
+    ...others
+  } = options;
   if (basePath !== '' && !/^(\/[A-Za-z0-9._~-]+)+$/.test(basePath)) {
     throw new TypeError(`Cannot mount the hub at ${quote(basePath)}: write it like "/events"`);
   }
@@ -58,6 +98,9 @@ export function settingsOf(options: HubOptions): HubSettings {
     ...DEFAULT_TIMES,
     compression: 'gzip',
     auth: { mode: 'none' },
+    nodeId: hostname(),
+    hosts: ['*'],
+    webhooks: {},
     ...others,
     basePath,
     clock,
@@ -66,5 +109,7 @@ export function settingsOf(options: HubOptions): HubSettings {
     limits: { ...DEFAULT_LIMITS, ...limits },
     rules: new ChannelRules(channels),
     origins: cors?.origins ?? [],
+    corsHeaders: cors?.headers ?? [],
+    proxies: new TrustedProxies(trustedProxies),
   };
 }

@@ -35,10 +35,12 @@ const SPACE_SHARE = 0.95;
 
 /** The channels that one process holds, in bounded memory. Its backplane fills it; one rising sequence of offsets goes over all. */
 export class ChannelStore {
-  readonly epoch: string;
   /** Called when a channel has something new, before anything of it is given up. */
   onChanged: ((channel: Channel) => void) | undefined;
   readonly #options: ChannelStoreOptions;
+  #epoch: string;
+  /** The epoch before this one, and where it ended. */
+  #former: { readonly epoch: string; readonly offset: number } | undefined;
   readonly #channels = new Map<string, Channel>();
   readonly #sweep: Rotation<readonly [string, Channel]>;
   /** Whose turn it is to give up history for others. */
@@ -51,9 +53,38 @@ export class ChannelStore {
 
   constructor(options: ChannelStoreOptions) {
     this.#options = options;
-    this.epoch = options.epoch ?? createEpoch();
+    this.#epoch = options.epoch ?? createEpoch();
     this.#sweep = new Rotation(this.#channels);
     this.#space = new Rotation(this.#channels);
+  }
+
+  /** One life of the events' order. */
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  /** The epoch to which a cursor of a subscriber that is there belongs. */
+  epochAt(offset: number): string {
+    return this.#former !== undefined && offset < this.#former.offset ? this.#former.epoch : this.#epoch;
+  }
+
+  /**
+   * Another epoch begins behind `offset`, which is at least the head: whatever there was is lost to everybody, and
+   * who is connected is told so.
+   */
+  beginEpoch(epoch: string, offset: number): void {
+    this.#former = { epoch: this.#epoch, offset };
+    this.#epoch = epoch;
+    this.advance(offset);
+    for (const channel of this.#channels.values()) {
+      this.lose(channel, { offset, timeMs: this.nowMs() });
+      this.onChanged?.(channel);
+    }
+  }
+
+  /** Everything of the channel up to `lost` is gone, which is at least its head. */
+  lose(channel: Channel, lost: Lost): void {
+    this.#bytes -= channel.lose(lost);
   }
 
   /** Offset of the newest event of any channel, held here or not. */
@@ -168,7 +199,7 @@ export class ChannelStore {
 }
 
 /** `~` and ten random characters: two lives of a store never share one. */
-function createEpoch(): string {
+export function createEpoch(): string {
   const characters = Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => (byte % 36).toString(36));
   return `~${characters.join('')}`;
 }

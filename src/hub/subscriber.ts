@@ -1,6 +1,7 @@
 import type { ErrorData, GapData, GapReason } from '../protocol/index.js';
 import type { Access } from './auth/access.js';
 import type { Channel } from './channel.js';
+import type { Pings } from './compat/pings.js';
 import type { Connection } from './connection.js';
 import type { Feed } from './feed.js';
 import { encodeConflated, encodeError, encodeGaps, encodeLive } from './frame.js';
@@ -56,6 +57,8 @@ interface SubscriberOptions {
   readonly outlet: Outlet;
   readonly context: SubscriberContext;
   readonly offset: number;
+  /** Events that say that the stream is alive; most have none. */
+  readonly pings?: Pings | undefined;
 }
 
 /** One live SSE response: a cursor into its feed and an outlet, and no queue between them. */
@@ -65,6 +68,7 @@ export class Subscriber {
   readonly feed: Feed;
   readonly #outlet: Outlet;
   readonly #context: SubscriberContext;
+  readonly #pings: Pings | undefined;
   #offset: number;
   /** Per channel what was lost when it was last looked at: a merged feed's cursor can lie before it. */
   #announced: readonly number[] = [];
@@ -78,12 +82,13 @@ export class Subscriber {
   #conflatedAtMs = 0;
 
   /** What `feed` has lost until now is known to the subscriber, or was not asked for. */
-  constructor({ access, connection, feed, outlet, context, offset }: SubscriberOptions) {
+  constructor({ access, connection, feed, outlet, context, offset, pings }: SubscriberOptions) {
     this.access = access;
     this.connection = connection;
     this.feed = feed;
     this.#outlet = outlet;
     this.#context = context;
+    this.#pings = pings;
     this.#offset = offset;
     if (feed.evictedOffset > offset) this.#announced = feed.evictedOffsets;
   }
@@ -150,7 +155,9 @@ export class Subscriber {
       return;
     }
     this.#tellConflated();
-    if (!this.#hasWritten) this.write(heartbeat);
+    const ping = this.#pings?.next();
+    if (ping !== undefined) this.write(ping);
+    else if (!this.#hasWritten) this.write(heartbeat);
     this.#hasWritten = false;
   }
 

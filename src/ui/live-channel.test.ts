@@ -188,7 +188,7 @@ describe('openLiveChannel()', () => {
     time.advance(5000);
     expect(phasesOf(watched)).toEqual(['connecting', 'backfill']);
     time.advance(5000);
-    await until(() => expect(watched.states.at(-1)?.reason).toBe('The server missed its heartbeats'));
+    await until(() => expect(watched.states.at(-1)?.reason).toBe('The server is silent'));
     time.advance(0);
     await until(() => expect(phasesOf(watched).at(-1)).toBe('live'));
   });

@@ -375,6 +375,21 @@ function describeConnections(start: Start): void {
     await expect.poll(() => told().map(({ id }) => id)).toEqual([connection.id, connection.id]);
   });
 
+  it('join() counts connections with one token over all nodes', async () => {
+    await using fixture = await start({ ...defaults, limits: { ...DEFAULT_LIMITS, connectionsPerToken: 1 } });
+    const [here, there] = ends(fixture);
+    const first = { ...connectionOf('app', 'ann'), credential: 't' };
+    await here.join(first);
+    const again = there.join({ ...connectionTo('a'), credential: 't' });
+    await expect(again).rejects.toEqual(refusedWith('too-many-connections-of-token'));
+    await there.join({ ...connectionOf('app', 'ann'), credential: 'u' });
+    await there.join(connectionTo('a'));
+    here.leave(first);
+    const later = (): Promise<string> =>
+      there.join({ ...connectionTo('a'), credential: 't' }).then(() => 'joined', String);
+    await expect.poll(later).toBe('joined');
+  });
+
   it('join() counts connections of one user over all nodes', async () => {
     await using fixture = await start({ ...defaults, limits: { ...DEFAULT_LIMITS, connectionsPerUser: 1 } });
     const [here, there] = ends(fixture);

@@ -1,6 +1,4 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 
 import { expect, test } from 'vitest';
 
@@ -9,6 +7,7 @@ import type { GapDelivery } from '../../src/client/index.js';
 import { BuiltCli } from '../support/built-cli.js';
 import { checkDelivery } from '../support/checker.js';
 import type { Delivered, ReceivedItem } from '../support/checker.js';
+import { freePort } from '../support/served-hub.js';
 import { createTemporaryFolder } from '../support/temporary-folder.js';
 
 const SUBSCRIBERS = 8;
@@ -46,14 +45,6 @@ async function startService(...flags: readonly string[]): Promise<Service> {
 function childrenOf(pid: number): readonly number[] {
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
   return text === '' ? [] : text.split(' ').map(Number);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 interface Follower {

@@ -244,7 +244,7 @@ describe('a stream ends', () => {
 
 describe('connections', () => {
   test('are listed by user and connection as the notification service has them, by page, for their application', async () => {
-    await using hub = await startHub();
+    await using hub = await startHub({ nodeId: 'tide-1' });
     const reader = await bearer({ user: 'boss', grants: { connections: 'read' } });
     expect((await hub.get('/connections/shop', reader)).status).toBe(204);
     const open = async (user: string): Promise<StreamClient> =>
@@ -255,7 +255,15 @@ describe('connections', () => {
     const { status, body } = await hub.get('/connections/shop', reader);
     expect(status).toBe(200);
     expect(body).toMatchObject({
-      ann: { [annId ?? '']: { id: annId, application: { id: 'shop' }, user: { id: 'ann' }, user_agent: 'test/1' } },
+      ann: {
+        [annId ?? '']: {
+          id: annId,
+          application: { id: 'shop' },
+          user: { id: 'ann' },
+          user_agent: 'test/1',
+          node: 'tide-1',
+        },
+      },
       bob: { [bobId ?? '']: { id: bobId } },
     });
     const shown = (body['ann'] as Record<string, { created_at: number; remote_addr: string }>)[annId ?? ''];

@@ -115,7 +115,8 @@ describe('a page of another origin', () => {
   });
 
   test('gets its preflights answered, for GET and POST', async () => {
-    await using hub = await HubServer.start({ cors: { origins: ['https://app.example'] } });
+    const cors = { origins: ['https://app.example'], headers: ['X-Trace'] };
+    await using hub = await HubServer.start({ cors });
     for (const path of ['/subscribe/a', '/publish/a', '/channels/a']) {
       const ask = (origin: string): Promise<Response> =>
         fetch(`${hub.url}${path}`, {
@@ -125,7 +126,9 @@ describe('a page of another origin', () => {
       const listed = await ask('https://app.example');
       expect(listed.status).toBe(204);
       expect(listed.headers.get('access-control-allow-methods')).toContain('POST');
-      expect(listed.headers.get('access-control-allow-headers')).toContain('Last-Event-ID');
+      const allowed = listed.headers.get('access-control-allow-headers')?.split(', ');
+      for (const name of ['Authorization', 'Last-Event-ID', 'Idempotency-Key', 'Content-Type', 'X-Trace'])
+        expect(allowed).toContain(name);
       expect((await ask('https://evil.example')).headers.get('access-control-allow-methods')).toBeNull();
     }
   });

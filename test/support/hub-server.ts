@@ -1,12 +1,22 @@
 import { join } from 'node:path';
 
-import { createHub, createWorkerHub, listen, startPrimary } from '../../src/hub/index.js';
+import { createHub, createRedisHub, createWorkerHub, listen, startPrimary } from '../../src/hub/index.js';
 import type { Hub, HubOptions, ListenOptions } from '../../src/hub/index.js';
 import { StreamClient } from './stream-client.js';
 import { createTemporaryFolder } from './temporary-folder.js';
 
 /** The same tests on a hub whose history another process keeps: `TIDEGATE_TEST_WORKERS=1`. */
 const isOnWorkers = process.env['TIDEGATE_TEST_WORKERS'] === '1';
+
+/** The same tests on a hub whose history is in the Redis at this URL. */
+const redisUrl = process.env['TIDEGATE_TEST_REDIS'];
+
+function createHubFor(options: HubOptions): Hub | Promise<Hub> {
+  if (isOnWorkers) return createHubOnPrimary(options);
+  if (redisUrl !== undefined)
+    return createRedisHub({ ...options, redis: { url: redisUrl, prefix: crypto.randomUUID() } });
+  return createHub(options);
+}
 
 async function createHubOnPrimary(options: HubOptions): Promise<Hub> {
   const folder = await createTemporaryFolder();
@@ -35,7 +45,7 @@ export class HubServer implements AsyncDisposable {
 
   static async start(options: HubOptions & Pick<ListenOptions, 'port' | 'tls'> = {}): Promise<HubServer> {
     const { port = 0, tls, ...hubOptions } = options;
-    const hub = await (isOnWorkers ? createHubOnPrimary(hubOptions) : createHub(hubOptions));
+    const hub = await createHubFor(hubOptions);
     const server = await listen(hub, { port, ...(tls === undefined ? {} : { tls }) });
     return new HubServer(hub, server.url, () => server.close());
   }

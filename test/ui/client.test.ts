@@ -8,7 +8,7 @@ import type { ReceivedItem } from '../support/checker.js';
 import { bundleClient } from '../support/client-bundle.js';
 import { CuttableLink } from '../support/cuttable-link.js';
 import { HubServer } from '../support/hub-server.js';
-import { startTokenGate } from '../support/token-gate.js';
+import { startAskingHub, tokenFor } from '../support/asking-hub.js';
 
 /** What a page keeps of the iteration that it runs. */
 interface Following {
@@ -106,6 +106,10 @@ class ClientPage {
 const dataOf = (deliveries: readonly Delivery[]): readonly string[] =>
   deliveries.flatMap((delivery) => (delivery.kind === 'event' ? [delivery.data] : []));
 
+/** Why each connection was lost. */
+const causesOf = (deliveries: readonly Delivery[]): readonly (string | undefined)[] =>
+  deliveries.flatMap((each) => (each.kind === 'status' && each.state === 'reconnecting' ? [each.cause] : []));
+
 function received(deliveries: readonly Delivery[]): readonly ReceivedItem[] {
   return deliveries.flatMap((delivery): readonly ReceivedItem[] => {
     if (delivery.kind === 'gap') return [{ kind: 'gap', channel: delivery.channel }];
@@ -187,21 +191,80 @@ describe.skipIf(!hasBrowser)('the client in Chromium', () => {
     await context.close();
   });
 
-  test('subscribe() sends headers and a token across origins, and gets another when it expires', async () => {
-    await using hub = await HubServer.start({ retryMs: RETRY_MS, cors: { origins: ['*'] } });
-    await using gate = await startTokenGate(() => hub.url);
-    gate.allow('first');
-    const page = await ClientPage.open(await browser.newContext(), hub.url, code);
-    const options = { url: gate.url, channels: ['a'], headers: { 'Cache-Control': 'no-cache' } };
-    await page.follow({ name: 'subscribe', options }, ['bad', 'first', 'second']);
+  test('subscribe() sends headers and a token across origins, and gets another when one is bad or expires', async () => {
+    await using elsewhere = await HubServer.start();
+    await using hub = await startAskingHub(RETRY_MS);
+    const page = await ClientPage.open(await browser.newContext(), elsewhere.url, code);
+    const options = { url: hub.url, channels: ['a'], headers: { 'Cache-Control': 'no-cache' } };
+    const grants = { subscribe: ['a'] };
+    const tokens = ['bad', await tokenFor({ lifetimeMs: 1000, grants }), await tokenFor({ grants })];
+    await page.follow({ name: 'subscribe', options }, tokens);
     await page.untilLive();
-    await hub.publish('a', '1');
+    await hub.hub.publish('a', { data: '1' });
     await page.until((deliveries) => dataOf(deliveries).length === 1);
-    gate.allow('second');
-    gate.expire('first');
-    await hub.publish('a', '2');
-    expect(dataOf(await page.until((deliveries) => dataOf(deliveries).length === 2))).toEqual(['1', '2']);
-    expect(gate.refusals).toEqual(['token-invalid', 'token-expired']);
+    await page.until((deliveries) => causesOf(deliveries).length === 2);
+    await hub.hub.publish('a', { data: '2' });
+    const deliveries = await page.until((all) => dataOf(all).length === 2);
+    expect(dataOf(deliveries)).toEqual(['1', '2']);
+    expect(causesOf(deliveries)).toEqual([
+      expect.stringContaining('Cannot use the token'),
+      expect.stringContaining('The token has expired'),
+    ]);
+  });
+
+  test("subscribe() to 'own' gets what is published to its user, and resumes after a cut", async () => {
+    await using elsewhere = await HubServer.start();
+    await using hub = await startAskingHub(RETRY_MS);
+    await using link = await CuttableLink.open(() => hub.port);
+    const page = await ClientPage.open(await browser.newContext(), elsewhere.url, code);
+    await page.follow({ name: 'subscribe', options: { url: link.url, channels: 'own' } }, [await tokenFor()]);
+    await page.untilLive();
+    const headers = {
+      Authorization: `Bearer ${await tokenFor({ user: 'backend', grants: { users: true } })}`,
+      'Content-Type': 'text/plain',
+    };
+    const publish = (user: string, data: string): Promise<unknown> =>
+      fetch(`${hub.url}/publish/users/shop/${user}`, { method: 'POST', headers, body: data });
+    await publish('bob', 'for bob');
+    await publish('ann', '1');
+    await page.until((deliveries) => dataOf(deliveries).length === 1);
+    link.down();
+    await publish('ann', '2');
+    link.up();
+    const deliveries = await page.until((all) => dataOf(all).length === 2);
+    expect(dataOf(deliveries)).toEqual(['1', '2']);
+    expect(deliveries.filter(({ kind }) => kind === 'gap')).toEqual([]);
+  });
+
+  test('subscribeShared(): tabs with tokens share one connection, and each lives through the expiry of the leader’s', async () => {
+    await using elsewhere = await HubServer.start();
+    await using hub = await startAskingHub(RETRY_MS);
+    const context = await browser.newContext();
+    const grants = { subscribe: ['a'] };
+    const tabs: ClientPage[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      const tab = await ClientPage.open(context, elsewhere.url, code);
+      const tokens = [await tokenFor({ lifetimeMs: 3000, grants }), await tokenFor({ grants })];
+      await tab.follow({ name: 'subscribeShared', options: { url: hub.url, channels: ['a'], group: 'ann' } }, tokens);
+      await tab.untilLive();
+      tabs.push(tab);
+    }
+    const subscribers = (): Promise<number> =>
+      tokenFor({ grants }).then(async (token) => {
+        const { body } = await hub.get('/channels?all=true', { Authorization: `Bearer ${token}` });
+        return (body['channels'] as readonly { readonly subscribers: number }[])[0]?.subscribers ?? 0;
+      });
+    expect(await subscribers()).toBe(1);
+    await hub.hub.publish('a', { data: '1' });
+    const [leader] = tabs as [ClientPage];
+    await leader.until((deliveries) => causesOf(deliveries).length === 1);
+    await hub.hub.publish('a', { data: '2' });
+    for (const tab of tabs) {
+      const deliveries = await tab.until((all) => dataOf(all).length === 2);
+      expect(dataOf(deliveries)).toEqual(['1', '2']);
+    }
+    await expect.poll(subscribers).toBe(1);
+    await context.close();
   });
 
   test('subscribeShared(): three tabs have one connection, and the next takes over when its tab closes', async () => {

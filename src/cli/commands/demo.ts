@@ -26,6 +26,13 @@ import { throwIfFailed } from './ingest.js';
 const PORTS_TRIED = 20;
 /** Pages are told at once that the demo ends. */
 const DEMO_DRAIN_MS = 300;
+/** Whatever a file says of it, the demo asks nobody and tells nobody. */
+const ON_ITS_OWN = {
+  auth: 'none',
+  'auth.webhook.url': undefined,
+  'webhooks.url': undefined,
+  'hub.drainMs': DEMO_DRAIN_MS,
+} as const;
 /** A smaller archive file is looked at sooner. */
 const ROTATE_BYTES = 16 * 1024 * 1024;
 
@@ -36,9 +43,7 @@ export const demo: Command = async (context) => {
   const logger = createServiceLogger(context, io.stderr, above(line, io.stderr));
   const rate = settings.rate === 'max' ? 'max' : Number(settings.rate);
   await using source = await openDemoSource({ url: settings['source.url'], rate });
-  await using hub = createHub({
-    ...(await hubOptionsOf({ ...settings, auth: 'none', 'hub.drainMs': DEMO_DRAIN_MS }, logger, io.cwd)),
-  });
+  await using hub = createHub(await hubOptionsOf({ ...settings, ...ON_ITS_OWN }, logger, io.cwd));
   const server = await listenNear(hub, settings['http.host'], settings['http.port']);
   try {
     const archive = resolve(io.cwd, settings['data.dir']);

@@ -1,6 +1,7 @@
 import { createPublisher } from '../../client/index.js';
 import type { Publisher } from '../../client/index.js';
 import { checkChannelName } from '../../protocol/index.js';
+import { hubAccessOf } from '../client-options.js';
 import { CliError } from '../errors.js';
 import { publishStream } from '../publish-stream.js';
 import { batchLines, readEvent } from '../stdin-events.js';
@@ -12,13 +13,14 @@ export const publish: Command = async (context) => {
   const [channel = '', data] = context.args;
   checkChannelName(channel);
   checkUse(context, data);
+  const access = await hubAccessOf(settings, io.cwd);
   if (settings.sse) {
-    const { id, published } = await publishStream({ url: settings.url, channel, body: io.stdin, signal: io.signal });
+    const { id, published } = await publishStream({ ...access, channel, body: io.stdin, signal: io.signal });
     io.stdout.write(`${id}\n`);
     io.stderr.write(`published ${published} events\n`);
     return;
   }
-  const publisher = createPublisher({ url: settings.url });
+  const publisher = createPublisher(access);
   if (data === undefined) return publishLines(context, publisher, channel);
   const { id } = await publisher.publish(channel, {
     data,

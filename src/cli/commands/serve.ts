@@ -1,5 +1,5 @@
-import { hubOptionsOf, listen, stopHub } from '../hub-service.js';
-import { createHub, createWorkerHub, startPrimary } from '../../hub/index.js';
+import { hubOptionsOf, listen, openHub, stopHub } from '../hub-service.js';
+import { createWorkerHub, startPrimary } from '../../hub/index.js';
 import type { Hub } from '../../hub/index.js';
 import type { Logger } from '../../runtime/index.js';
 import { createServiceLogger, explainListen, untilAborted } from '../service.js';
@@ -22,7 +22,7 @@ export const serve: Command = async (context) => {
 };
 
 async function serveAlone(context: CommandContext, logger: Logger): Promise<void> {
-  await using hub = createHub(await hubOptionsOf(context.settings, logger, context.io.cwd));
+  await using hub = await openHub(context.settings, logger, context.io.cwd);
   const { signal } = context.io;
   const onListening = (url: string): void => logger.info({ url, page: `${url}/` }, 'Hub listening');
   await serveHub(context, hub, { logger, signal, port: context.settings['http.port'], onListening });

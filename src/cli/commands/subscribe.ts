@@ -1,5 +1,6 @@
 import { subscribe as openSubscription } from '../../client/index.js';
 import type { Delivery, EventDelivery, GapDelivery, StatusDelivery, SubscribeOptions } from '../../client/index.js';
+import { hubAccessOf } from '../client-options.js';
 import type { Settings } from '../config/index.js';
 import { formatDuration } from '../config/index.js';
 import { writeFully } from '../io.js';
@@ -13,7 +14,8 @@ export const subscribe: Command = async ({ settings, args: channels, io }) => {
   const isForPeople = io.stdout.isTTY === true;
   const areSeveral = channels.length > 1;
   let left = settings.count ?? Number.POSITIVE_INFINITY;
-  for await (const delivery of openSubscription({ ...toOptions(settings), channels, signal: io.signal })) {
+  const options = await toOptions(settings, io.cwd);
+  for await (const delivery of openSubscription({ ...options, channels, signal: io.signal })) {
     if (delivery.kind === 'event') {
       const text = isForPeople ? formatForPeople(delivery, areSeveral, paint) : formatAsJson(delivery, areSeveral);
       await writeFully(io.stdout, `${text}\n`);
@@ -26,9 +28,10 @@ export const subscribe: Command = async ({ settings, args: channels, io }) => {
   }
 };
 
-function toOptions({ url, since, last }: Settings): Omit<SubscribeOptions, 'channels'> {
+async function toOptions(settings: Settings, cwd: string): Promise<Omit<SubscribeOptions, 'channels'>> {
+  const { since, last } = settings;
   return {
-    url,
+    ...(await hubAccessOf(settings, cwd)),
     ...(since === undefined ? {} : { since }),
     ...(last === undefined ? {} : { last: last === 'all' ? last : Number(last) }),
   };

@@ -1,9 +1,7 @@
 import { CliError } from '../errors.js';
-import { describeOrigin } from './origin.js';
-import type { Origin } from './origin.js';
+import { both, contradiction, given, where } from './contradiction.js';
+import type { Origins } from './contradiction.js';
 import type { Key, Settings } from './table.js';
-
-type Origins = ReadonlyMap<Key, Origin>;
 
 const SECRETS = ['auth.jwt.secret', 'auth.jwt.secretFile'] as const;
 const PUBLIC_KEYS = ['auth.jwt.jwksUrl', 'auth.jwt.keyFile'] as const;
@@ -53,13 +51,6 @@ function keysOfTokens(settings: Settings, origins: Origins): CliError | undefine
   );
 }
 
-function given(settings: Settings, keys: readonly Key[]): readonly Key[] {
-  return keys.filter((key) => {
-    const value = settings[key];
-    return Array.isArray(value) ? value.length > 0 : value !== undefined;
-  });
-}
-
 function unused(settings: Settings, origins: Origins, keys: readonly Key[]): CliError | undefined {
   const [key] = given(settings, keys);
   if (key === undefined) return undefined;
@@ -68,22 +59,6 @@ function unused(settings: Settings, origins: Origins, keys: readonly Key[]): Cli
   );
 }
 
-function both(origins: Origins, [first, second]: readonly Key[]): CliError | undefined {
-  if (first === undefined || second === undefined) return undefined;
-  return contradiction(
-    `Cannot use ${first}${where(origins, first)} together with ${second}${where(origins, second)}: only one of the two can hold`,
-  );
-}
-
 function missing(settings: Settings, keys: readonly Key[], what: string): CliError | undefined {
   return given(settings, keys).length > 0 ? undefined : new CliError('missing-value', `Cannot ${what}`);
-}
-
-function contradiction(message: string): CliError {
-  return new CliError('contradiction', message);
-}
-
-function where(origins: Origins, key: Key): string {
-  const origin = origins.get(key);
-  return origin === undefined ? '' : ` (${describeOrigin(origin)})`;
 }

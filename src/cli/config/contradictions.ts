@@ -1,11 +1,10 @@
 import { authOfHub, secretOfToken } from './auth-contradictions.js';
 import { CliError } from '../errors.js';
-import { describeOrigin } from './origin.js';
-import type { Origin } from './origin.js';
+import { where } from './contradiction.js';
+import type { Origins } from './contradiction.js';
 import type { VerbName } from './setting.js';
 import type { Key, Settings } from './table.js';
-
-type Origins = ReadonlyMap<Key, Origin>;
+import { webhooksOfHub } from './webhook-contradictions.js';
 
 /** Whoever sets one of these has a sink. */
 const SINKS = ['sink.file.dir', 'sink.kinesis.stream', 'sink.firehose.stream'] as const;
@@ -13,12 +12,13 @@ const SINKS = ['sink.file.dir', 'sink.kinesis.stream', 'sink.firehose.stream'] a
 type Check = (settings: Settings, origins: Origins) => CliError | undefined;
 
 const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
-  serve: [exposure, authOfHub, halfTls, sizes],
+  serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers],
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
   ingest: [ends, streams],
-  publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse'])],
-  subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since'])],
+  publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse']), oneToken],
+  generate: [oneToken],
+  subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since']), oneToken],
   replay: [endlessEnd],
   record: [],
   token: [secretOfToken],
@@ -57,7 +57,17 @@ function halfTls(settings: Settings, origins: Origins): CliError | undefined {
   );
 }
 
-function isLoopback(host: string): boolean {
+function redisWithWorkers(settings: Settings, origins: Origins): CliError | undefined {
+  if (settings['redis.url'] === undefined || settings.workers === '1') return undefined;
+  return contradiction(
+    origins,
+    ['redis.url', 'workers'],
+    'run one hub per core, each with redis.url, behind one balancer',
+  );
+}
+
+/** Whether only this machine reaches what listens on `host`. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.[0-9]{1,3}){3}$/.test(host);
 }
 
@@ -118,6 +128,10 @@ function streams(settings: Settings, origins: Origins): CliError | undefined {
   return contradiction(origins, [record, request], `${settings[record]} bytes are more than ${settings[request]}`);
 }
 
+function oneToken(settings: Settings, origins: Origins): CliError | undefined {
+  return exclusive(settings, origins, ['token', 'tokenFile']);
+}
+
 function exclusive(settings: Settings, origins: Origins, keys: readonly [Key, Key]): CliError | undefined {
   const areBoth = keys.every((key) => settings[key] !== undefined && settings[key] !== false);
   return areBoth ? contradiction(origins, keys, 'only one of the two can hold') : undefined;
@@ -126,9 +140,4 @@ function exclusive(settings: Settings, origins: Origins, keys: readonly [Key, Ke
 function contradiction(origins: Origins, [first, second]: readonly [Key, Key], reason: string): CliError {
   const both = `${first}${where(origins, first)} together with ${second}${where(origins, second)}`;
   return new CliError('contradiction', `Cannot use ${both}: ${reason}`);
-}
-
-function where(origins: Origins, key: Key): string {
-  const origin = origins.get(key);
-  return origin === undefined ? '' : ` (${describeOrigin(origin)})`;
 }

@@ -38,7 +38,7 @@ export const FLAGS = {
     placeholder: 'when',
   }),
   count: integer({
-    ...flag('subscribe', { doc: 'Stop after so many events.', default: undefined }),
+    ...flag(['subscribe', 'generate'], { doc: 'Stop after so many events.', default: undefined }),
     min: 1,
   }),
   force: boolean(flag('record', { doc: 'Overwrite FILE when it exists.', default: false })),
@@ -52,10 +52,10 @@ export const FLAGS = {
     min: 1,
   }),
   rate: string({
-    ...flag(['replay', 'demo'], {
+    ...flag(['replay', 'demo', 'generate'], {
       doc: "Events a second, or max; default: a recording's own timing, anything else 10.",
       default: undefined,
-      verbDefaults: { demo: '5' },
+      verbDefaults: { demo: '5', generate: '5' },
     }),
     placeholder: 'n|max',
     shape: {
@@ -112,7 +112,10 @@ export const FLAGS = {
     min: 0,
     max: 1,
   }),
-  seed: integer({ ...flag('replay', { doc: 'The same seed makes the same faults.', default: 1 }), max: 2 ** 32 - 1 }),
+  seed: integer({
+    ...flag(['replay', 'generate'], { doc: 'The same seed makes the same faults, or the same events.', default: 1 }),
+    max: 2 ** 32 - 1,
+  }),
   stallMs: integer({ ...flag('replay', { doc: 'How long a stall lasts.', default: 5000 }), unit: 'ms' }),
   heartbeatMs: integer({
     ...flag('replay', { doc: 'A comment is sent after so long without an event; 0: never.', default: 15_000 }),

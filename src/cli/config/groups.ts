@@ -9,8 +9,10 @@ export interface Group {
 const TITLES: readonly (readonly [title: string, pattern: RegExp])[] = [
   ['HTTP', /^(http\.|auth$|insecure$)/],
   ['Access', /^auth\./],
-  ['Hub', /^(workers$|(hub|history|channel|limits)\.)/],
-  ['Client', /^url$/],
+  ['Webhooks', /^webhooks\./],
+  ['Hub', /^(workers$|(node|hub|history|channel|limits)\.)/],
+  ['Several machines', /^redis\./],
+  ['Client', /^(url|token|tokenFile)$/],
   ['Source', /^(pipeline|source|filter)\./],
   ['Spool, checkpoint and data', /^(spool|checkpoint|data)\./],
   ['Sinks', /^(sink\.|deadLetter\.|format$)/],

@@ -1,3 +1,4 @@
+export { isLoopback } from './contradictions.js';
 export { formatDefault, formatDuration } from './describe.js';
 export { groupsOf } from './groups.js';
 export { loadSettings, processEnvironment } from './load.js';

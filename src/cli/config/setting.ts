@@ -9,6 +9,7 @@ export const VERBS = [
   'subscribe',
   'record',
   'replay',
+  'generate',
   'demo',
   'token',
   'completion',

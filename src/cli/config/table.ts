@@ -1,9 +1,13 @@
 import { LOG_FORMATS, LOG_LEVELS } from '../../runtime/index.js';
 import { AUTH } from './auth-settings.js';
 import { FLAGS } from './flags.js';
+import { HTTP } from './http-settings.js';
+import { LIMITS } from './limit-settings.js';
+import { REDIS } from './redis-settings.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
 import type { FlagAlias, Setting, VerbName } from './setting.js';
 import { SINKS } from './sink-settings.js';
+import { WEBHOOKS } from './webhook-settings.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -11,7 +15,8 @@ const MIB = 1024 * KIB;
 const SERVE = ['serve'] as const;
 const HUB = ['serve', 'demo'] as const;
 const INGEST = ['ingest'] as const;
-const EVERY: readonly VerbName[] = ['serve', 'ingest', 'publish', 'subscribe', 'record', 'replay', 'demo'];
+const CLIENTS = ['publish', 'subscribe', 'generate'] as const;
+const EVERY: readonly VerbName[] = ['serve', 'ingest', 'publish', 'subscribe', 'record', 'replay', 'generate', 'demo'];
 const SERVICES: readonly VerbName[] = ['serve', 'ingest', 'replay', 'demo'];
 
 /**
@@ -30,49 +35,8 @@ const TABLE = {
     placeholder: 'file',
   }),
 
-  // --- HTTP ---------------------------------------------------------------------------------------
-  'http.host': string({
-    doc: 'The address to listen on. Beyond loopback, auth must be on or --insecure given.',
-    verbs: [...HUB, 'replay'],
-    default: '127.0.0.1',
-    placeholder: 'address',
-    aliases: [{ flag: '--host' }],
-  }),
-  'http.port': integer({
-    doc: 'The port to listen on; 0: any free one.',
-    verbs: [...HUB, 'replay'],
-    default: 8080,
-    verbDefaults: { replay: 8090 },
-    max: 65_535,
-    aliases: [{ flag: '-p' }, { flag: '--port' }, { flag: '--http.server.port', isLegacy: true }],
-    legacy: [{ name: 'HTTP_PORT' }, { name: 'HTTP_SERVER_PORT' }, { name: 'APP_PORT' }],
-  }),
-  'http.tls.cert': string({
-    doc: 'A certificate in PEM, with its chain: serve HTTPS, as HTTP/2 and HTTP/1.1.',
-    verbs: SERVE,
-    default: undefined,
-    placeholder: 'file',
-  }),
-  'http.tls.key': string({
-    doc: 'The private key of http.tls.cert in PEM, without a passphrase.',
-    verbs: SERVE,
-    default: undefined,
-    placeholder: 'file',
-  }),
-  'http.cors.origins': list<string>({
-    doc: 'Origins whose pages may subscribe and publish; * for any.',
-    verbs: HUB,
-    default: [],
-    placeholder: 'origin',
-    expectedItem: '* or such as https://app.example',
-    item: /^(\*|https?:\/\/[^/\s]+)$/,
-    legacy: [{ name: 'HTTP_SERVER_ENABLE_CORS', translate: (text) => (/^(1|t|true)$/i.test(text) ? '*' : '') }],
-  }),
-  'http.compression': choice(['gzip', 'none'], {
-    doc: 'How streams are sent to clients that accept it: each flush compressed once for all of them, or plain.',
-    verbs: HUB,
-    default: 'gzip',
-  }),
+  ...HTTP,
+
   auth: choice(['none', 'jwt', 'apiKey'], {
     doc: 'How callers prove who they are: not at all, by a token (or an API key, for servers), or by an API key only.',
     verbs: SERVE,
@@ -85,7 +49,17 @@ const TABLE = {
   }),
 
   ...AUTH,
+  ...WEBHOOKS,
+  ...REDIS,
 
+  'node.id': string({
+    doc: 'What this machine is called in the list of connections.',
+    verbs: SERVE,
+    default: undefined,
+    defaultDoc: 'its host name',
+    shape: { pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, expected: 'letters, digits and . _ -' },
+    placeholder: 'name',
+  }),
   workers: string({
     doc: 'Processes that hold connections; one more then orders the events. auto: as many as there are cores.',
     verbs: SERVE,
@@ -101,6 +75,12 @@ const TABLE = {
     default: 15_000,
     unit: 'ms',
     min: 100,
+  }),
+  'hub.pingMs': integer({
+    doc: "How often a user's own stream gets a ping event, in whole heartbeat intervals; 0: never.",
+    verbs: SERVE,
+    default: 30_000,
+    unit: 'ms',
   }),
   'hub.retryMs': integer({
     doc: 'How long clients wait before they reconnect.',
@@ -149,52 +129,28 @@ const TABLE = {
     default: 0,
     unit: 'ms',
   }),
-  'limits.connections': integer({ doc: 'Open connections.', verbs: SERVE, default: 100_000, min: 1 }),
-  'limits.connectionsPerAddress': integer({
-    doc: 'Open connections from one address; 0: no limit, as a proxy may stand for thousands.',
-    verbs: SERVE,
-    default: 0,
-  }),
-  'limits.connectionsPerUser': integer({
-    doc: 'Open connections of one user, by token; 0: no limit.',
-    verbs: SERVE,
-    default: 100,
-  }),
-  'limits.publishPerSecond': integer({
-    doc: 'Events that one publisher (an address) may publish a second; 0: no limit.',
-    verbs: SERVE,
-    default: 0,
-    unit: 'events',
-  }),
-  'limits.channels': integer({ doc: 'Channels.', verbs: SERVE, default: 1_000_000, min: 1 }),
-  'limits.channelsPerConnection': integer({
-    doc: 'Channels that one connection may subscribe to.',
-    verbs: SERVE,
-    default: 100,
-    min: 1,
-  }),
-  'limits.eventBytes': integer({ doc: 'Size of one event.', verbs: SERVE, default: MIB, unit: 'bytes', min: 1 }),
-  'limits.bodyBytes': integer({
-    doc: 'Size of one publish request; streams have no limit but that of each event.',
-    verbs: SERVE,
-    default: 16 * MIB,
-    unit: 'bytes',
-    min: 1,
-  }),
-  'limits.bodiesBytes': integer({
-    doc: 'Size of all publish requests that are arriving, together; streams excepted.',
-    verbs: SERVE,
-    default: 256 * MIB,
-    unit: 'bytes',
-    min: 1,
-  }),
+  ...LIMITS,
 
   // --- Clients of a hub ---------------------------------------------------------------------------
   url: url({
     doc: 'The hub.',
-    verbs: ['publish', 'subscribe'],
+    verbs: CLIENTS,
     default: 'http://127.0.0.1:8080',
     aliases: [{ flag: '-u' }],
+  }),
+
+  token: string({
+    doc: 'A token or an API key for the hub; better in a variable or a file than on a command line.',
+    verbs: CLIENTS,
+    default: undefined,
+    reach: 'flag-and-variable',
+    isSecret: true,
+  }),
+  tokenFile: string({
+    doc: 'A file that holds it, read again when the hub refuses it.',
+    verbs: CLIENTS,
+    default: undefined,
+    placeholder: 'file',
   }),
 
   // --- Ingest -------------------------------------------------------------------------------------

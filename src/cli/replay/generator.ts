@@ -32,6 +32,12 @@ export function generateBlocks({ events, seed = 1 }: GeneratorOptions): readonly
   });
 }
 
+/** The data of such events, one after the other and without end, each of the time when it is asked for. */
+export function* generateData(nowMs: () => number, seed = 1): Generator<string, never, undefined> {
+  const random = createSeededRandom(seed);
+  for (let index = 0; ; index += 1) yield JSON.stringify(makeChange(index, nowMs(), random));
+}
+
 function makeChange(index: number, atMs: number, random: () => number): object {
   const pick = (words: readonly string[]): string => words[Math.floor(random() * words.length)] ?? '';
   const language = pick(WIKIS);

@@ -1,5 +1,5 @@
 export type { Block } from './block.js';
-export { generateBlocks } from './generator.js';
+export { generateBlocks, generateData } from './generator.js';
 export { formatChunk, formatHeader, readRecording } from './recording.js';
 export type { Recording } from './recording.js';
 export { startReplay } from './replay-server.js';

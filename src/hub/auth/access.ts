@@ -18,6 +18,8 @@ export interface Access {
   readonly issuedAtMs: number | undefined;
   /** The token's `jti`. */
   readonly tokenId: string | undefined;
+  /** Which token or API key it is, for limits: a name or a hash, good for nothing else. */
+  readonly credentialKey: string | undefined;
   /** Under which limits of rate are counted; undefined: the caller's address must do. */
   readonly rateKey: string | undefined;
 }
@@ -31,6 +33,7 @@ export const ANONYMOUS: Access = {
   expiresAtMs: undefined,
   issuedAtMs: undefined,
   tokenId: undefined,
+  credentialKey: undefined,
   rateKey: undefined,
 };
 

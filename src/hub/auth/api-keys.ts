@@ -83,6 +83,7 @@ function accessOf({ name, application, grants }: ApiKey): Access {
     expiresAtMs: undefined,
     issuedAtMs: undefined,
     tokenId: undefined,
+    credentialKey: `key:${name}`,
     rateKey: `key:${name}`,
   };
 }

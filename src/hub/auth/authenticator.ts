@@ -95,8 +95,13 @@ export class Authenticator {
       throw new HubError('token-missing', `Cannot do this without ${what}: send Authorization: Bearer`);
     }
     const access = await this.#verify(credential);
-    if (this.revocations.isRevoked(access)) throw new HubError('token-revoked', 'Cannot use the token: it was revoked');
+    this.requireUnrevoked(access);
     return access;
+  }
+
+  /** @throws HubError `token-revoked`. */
+  requireUnrevoked(access: Access): void {
+    if (this.revocations.isRevoked(access)) throw new HubError('token-revoked', 'Cannot use the token: it was revoked');
   }
 
   /** Gives up what is under way. */

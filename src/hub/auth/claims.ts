@@ -28,7 +28,7 @@ type Claims = Readonly<Record<string, unknown>>;
  * Who a token with a good signature speaks for at `nowMs` (RFC 7519, 4.1).
  * @throws HubError `token-invalid`, `token-expired`, `token-not-yet-valid`, `token-wrong-audience`, `token-wrong-issuer`.
  */
-export function readClaims(payload: Uint8Array, rules: ClaimRules, nowMs: number): Access {
+export function readClaims(payload: Uint8Array, rules: ClaimRules, nowMs: number): Omit<Access, 'credentialKey'> {
   const claims = parse(payload);
   const application = nameOf(claims, 'iss');
   const user = nameOf(claims, 'sub');

@@ -75,6 +75,7 @@ describe('TokenVerifier.verify()', () => {
       expiresAtMs: GOOD.exp * 1000 + 5000,
       issuedAtMs: GOOD.iat * 1000,
       tokenId: 'j1',
+      credentialKey: '["shop","j1"]',
       rateKey: '["shop","ada"]',
     });
   });

@@ -57,7 +57,8 @@ export class TokenVerifier {
     const { generation } = keys;
     const key = await keys.find(readKeyId(token));
     const payload = await checkSignature(token, key, algorithm);
-    const access = readClaims(payload, rules, clock.now());
+    const claims = readClaims(payload, rules, clock.now());
+    const access: Access = { ...claims, credentialKey: credentialKeyOf(token, claims) };
     this.#remember(hash, { access, generation });
     return access;
   }
@@ -80,6 +81,14 @@ export class TokenVerifier {
     const [oldest] = this.#verified.keys();
     if (this.#verified.size > this.#cacheMax && oldest !== undefined) this.#verified.delete(oldest);
   }
+}
+
+/** A `jti` is unique within its application. Without one, what is signed is the token: a signature can often be written in several ways. */
+function credentialKeyOf(token: string, { application, tokenId }: Omit<Access, 'credentialKey'>): string {
+  if (tokenId !== undefined) return JSON.stringify([application, tokenId]);
+  return createHash('sha256')
+    .update(token.slice(0, token.lastIndexOf('.')))
+    .digest('base64url');
 }
 
 function readKeyId(token: string): string | undefined {

@@ -58,11 +58,13 @@ export interface Backplane extends AsyncDisposable {
   readonly store: ChannelStore;
   /** Whether `store` is a copy of what another process keeps: its channels are then counted there. */
   readonly isReplica: boolean;
+  /** Whether it can be asked: while it cannot, who is there stays, and nobody publishes or comes. */
+  readonly isReady: boolean;
   /** Processes that deliver the same events on this machine: together they shall write no more often than one would. */
   readonly processCount: number;
   /**
    * Resolves when every event is placed and kept; by then, or soon after, it is in the store of all who follow.
-   * @throws HubError `channel-ended`, `too-many-channels`, `publish-rate-exceeded`, `backplane-busy`, `primary-lost`, or as the encoder refuses.
+   * @throws HubError `channel-ended`, `too-many-channels`, `publish-rate-exceeded`, `backplane-busy`, `backplane-unavailable`, `primary-lost`, or as the encoder refuses.
    */
   publish(publication: Publication): Promise<readonly Published[]>;
   /** Ends a channel: subscribers get `tidegate.end` after its last event. False where it had ended. */
@@ -70,7 +72,8 @@ export interface Backplane extends AsyncDisposable {
   /**
    * Admits a connection. Resolves with its channels, in the store and with everything that was published until
    * now; they are followed until as many connections have left.
-   * @throws HubError `too-many-connections`, `too-many-connections-from-address`, `too-many-connections-of-user`, `too-many-channels`.
+   * @throws HubError `too-many-connections`, `too-many-connections-from-address`, `too-many-connections-of-user`, `too-many-connections-of-token`,
+   * `too-many-channels`.
    */
   join(connection: Connection): Promise<readonly Channel[]>;
   /** Every connection that joined leaves, once. */

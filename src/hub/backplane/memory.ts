@@ -5,6 +5,7 @@ import type { ChannelRules } from '../channel-rules.js';
 import { ConnectionRegistry } from '../connection-registry.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../connection.js';
 import { HubError } from '../errors.js';
+import { announcementOf, connectionsChannel } from './announcement.js';
 import { asHubError } from '../event.js';
 import type { PublishEvent } from '../event.js';
 import { readFrame } from '../form.js';
@@ -42,6 +43,7 @@ export type PlacedListener = (channel: Channel, frame: EncodedFrame, placement: 
 export class MemoryBackplane implements Backplane {
   readonly store: ChannelStore;
   readonly isReplica = false;
+  readonly isReady = true;
   readonly processCount = 1;
   onPlaced: PlacedListener | undefined;
   readonly #channelTtlMs: number;
@@ -158,13 +160,12 @@ export class MemoryBackplane implements Backplane {
   }
 
   /** Tells who watches the application's connections; nobody there, nothing said. */
-  #announce(event: 'join' | 'leave', { id, openedAtMs, identity }: Connection): void {
+  #announce(event: 'join' | 'leave', connection: Connection): void {
+    const { identity } = connection;
     if (identity === undefined) return;
-    const { application, user } = identity;
-    const channel = this.store.channels.get(connectionsChannel(application));
+    const channel = this.store.channels.get(connectionsChannel(identity.application));
     if (channel === undefined || channel.subscriberCount === 0 || channel.isEnded) return;
-    const data = JSON.stringify({ id, application, user, created_at: Math.floor(openedAtMs / 1000) });
-    this.#publishOne(channel, { event, data });
+    this.#publishOne(channel, announcementOf(event, connection, identity));
     this.store.changed(channel);
   }
 
@@ -218,11 +219,6 @@ export class MemoryBackplane implements Backplane {
       isDuplicate: true,
     };
   }
-}
-
-/** Where joins and leaves of an application's users are published (PROTOCOL.md, 11.10). */
-function connectionsChannel(application: string): string {
-  return `tidegate.connections.${application}`;
 }
 
 function encoded(event: PublishEvent, cursor: string): EncodedFrame {

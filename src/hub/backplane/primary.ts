@@ -8,6 +8,7 @@ import type { Channel } from '../channel.js';
 import { createPrimaryMetrics } from '../metrics.js';
 import type { Connection, Identity } from '../connection.js';
 import type { ConnectionDetail, MetricsReport } from './backplane.js';
+import { Followers } from './followers.js';
 import { toLinkError } from './link-messages.js';
 import type { PrimaryMessage, Question, Request, WorkerMessage } from './link-messages.js';
 import { encodeLinkFrame, Link } from './link.js';
@@ -102,7 +103,7 @@ class Worker {
   readonly #backplane: MemoryBackplane;
   readonly #options: WorkerOptions;
   readonly #connections = new Map<string, Connection>();
-  readonly #followers = new Map<string, number>();
+  readonly #followers = new Followers();
   readonly #questions = new Map<number, (reply: unknown) => void>();
   #lastQuestion = 0;
 
@@ -208,9 +209,7 @@ class Worker {
     for (const channel of channels) {
       // A hundred histories at once might be more than a link may hold.
       await this.link.whenReady();
-      const followers = this.#followers.get(channel.name) ?? 0;
-      this.#followers.set(channel.name, followers + 1);
-      if (followers === 0) this.#sendChannel(channel);
+      if (this.#followers.add(channel.name)) this.#sendChannel(channel);
     }
     if (this.link.isClosed) this.#backplane.leave(connection);
     else this.#connections.set(connection.id, connection);
@@ -250,11 +249,7 @@ class Worker {
     const connection = this.#connections.get(id);
     if (connection === undefined) return;
     this.#connections.delete(id);
-    for (const name of connection.channels) {
-      const left = (this.#followers.get(name) ?? 0) - 1;
-      if (left > 0) this.#followers.set(name, left);
-      else this.#followers.delete(name);
-    }
+    for (const name of connection.channels) this.#followers.remove(name);
     this.#backplane.leave(connection);
   }
 

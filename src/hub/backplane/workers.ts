@@ -17,6 +17,7 @@ import type {
   Publication,
   Published,
 } from './backplane.js';
+import { Followers } from './followers.js';
 import { fromLinkError } from './link-messages.js';
 import type { PrimaryMessage, Question, Request, WorkerMessage } from './link-messages.js';
 import { Link } from './link.js';
@@ -58,6 +59,7 @@ export async function connectToPrimary(options: WorkersBackplaneOptions): Promis
  */
 export class WorkersBackplane implements Backplane {
   readonly isReplica = true;
+  readonly isReady = true;
   readonly processCount: number;
   /** Resolves with the first word of the primary. */
   readonly connected: Promise<void>;
@@ -65,7 +67,7 @@ export class WorkersBackplane implements Backplane {
   readonly #link: Link;
   readonly #pending = new Map<number, Pending>();
   /** How many connections here have each channel. */
-  readonly #followers = new Map<string, number>();
+  readonly #followers = new Followers();
   readonly #joined = new Set<Connection>();
   readonly #changed = new Set<Channel>();
   #store: ChannelStore | undefined;
@@ -112,7 +114,7 @@ export class WorkersBackplane implements Backplane {
   }
 
   async join(connection: Connection): Promise<readonly Channel[]> {
-    for (const name of connection.channels) this.#followers.set(name, (this.#followers.get(name) ?? 0) + 1);
+    for (const name of connection.channels) this.#followers.add(name);
     try {
       await this.#ask({ call: 'join', connection });
     } catch (error) {
@@ -183,14 +185,7 @@ export class WorkersBackplane implements Backplane {
   }
 
   #unfollow(names: readonly string[]): void {
-    for (const name of names) {
-      const left = (this.#followers.get(name) ?? 0) - 1;
-      if (left > 0) this.#followers.set(name, left);
-      else {
-        this.#followers.delete(name);
-        this.store.drop(name);
-      }
-    }
+    for (const name of names) if (this.#followers.remove(name)) this.store.drop(name);
   }
 
   async #ask<Result>(request: Request): Promise<Result> {

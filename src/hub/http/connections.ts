@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 
 import { requireConnections } from '../auth/access.js';
+import type { Access } from '../auth/access.js';
 import type { Connection, ConnectionPage } from '../connection.js';
 import type { HubCore } from '../hub.js';
 import { json, refused } from './answer-schemas.js';
@@ -16,6 +17,7 @@ const Shown = z
     created_at: z.number(),
     remote_addr: z.string(),
     user_agent: z.string(),
+    node: z.string(),
     channels: z.array(z.string()),
     application: z.object({ id: z.string() }),
     user: z.object({ id: z.string() }),
@@ -70,28 +72,27 @@ const ROUTES = {
   }),
 } as const;
 
+interface Asked extends z.infer<typeof Page>, z.infer<typeof ApplicationPath> {
+  readonly user?: string;
+}
+
 /** The connections of users, in the form of contract E (PROTOCOL.md, 11.10). */
 export function addConnections(app: App, hub: HubCore): void {
   const { backplane } = hub;
-  const list = async (of: { readonly application: string; readonly user?: string }, page: z.infer<typeof Page>) => {
-    const { limit, afterUser, afterId = '' } = page;
+  const list = async (caller: Access, url: string, asked: Asked): Promise<Response> => {
+    const { limit, afterUser, afterId = '', ...of } = asked;
+    requireConnections(caller, 'read', of.application);
     const after = afterUser === undefined ? {} : { after: { user: afterUser, id: afterId } };
-    return backplane.listConnections({ ...of, limit, ...after });
+    const page = await backplane.listConnections({ ...of, limit, ...after });
+    if (page.connections.length === 0) return new Response(null, { status: 204 });
+    return Response.json(byUser(page), { headers: nextLink(url, page) });
   };
-  app.openapi(ROUTES.ofApplication, async (context) => {
-    const { application } = context.req.valid('param');
-    requireConnections(callerOf(context.env.incoming), 'read', application);
-    const page = await list({ application }, context.req.valid('query'));
-    if (page.connections.length === 0) return context.body(null, 204);
-    return context.json(byUser(page), 200, nextLink(context.req.url, page));
-  });
-  app.openapi(ROUTES.ofUser, async (context) => {
-    const { application, user } = context.req.valid('param');
-    requireConnections(callerOf(context.env.incoming), 'read', application);
-    const page = await list({ application, user }, context.req.valid('query'));
-    if (page.connections.length === 0) return context.body(null, 204);
-    return context.json(byUser(page), 200, nextLink(context.req.url, page));
-  });
+  app.openapi(ROUTES.ofApplication, ({ req, env }) =>
+    list(callerOf(env.incoming), req.url, { ...req.valid('query'), ...req.valid('param') }),
+  );
+  app.openapi(ROUTES.ofUser, ({ req, env }) =>
+    list(callerOf(env.incoming), req.url, { ...req.valid('query'), ...req.valid('param') }),
+  );
   app.openapi(ROUTES.show, async (context) => {
     const { application, user, connection: id } = context.req.valid('param');
     requireConnections(callerOf(context.env.incoming), 'read', application);
@@ -118,12 +119,21 @@ function byUser({ connections }: ConnectionPage): Record<string, Record<string, 
   return users;
 }
 
-function shown({ id, openedAtMs, address, userAgent = '', channels, identity }: Connection): ShownConnection {
+function shown({
+  id,
+  openedAtMs,
+  address,
+  userAgent = '',
+  node = '',
+  channels,
+  identity,
+}: Connection): ShownConnection {
   return {
     id,
     created_at: Math.floor(openedAtMs / 1000),
     remote_addr: address,
     user_agent: userAgent,
+    node,
     channels: [...channels],
     application: { id: identity?.application ?? '' },
     user: { id: identity?.user ?? '' },

@@ -3,12 +3,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
 
-const PREFLIGHT_HEADERS = {
-  'Access-Control-Allow-Methods': 'GET, POST, DELETE',
-  'Access-Control-Allow-Headers':
-    'Authorization, X-API-Key, Content-Type, Last-Event-ID, Idempotency-Key, Cache-Control',
-  'Access-Control-Max-Age': '7200',
-};
+/** What the hub itself reads. */
+const REQUEST_HEADERS = [
+  'Authorization',
+  'X-API-Key',
+  'Content-Type',
+  'Last-Event-ID',
+  'Idempotency-Key',
+  'Cache-Control',
+] as const;
 const EXPOSED = 'X-Connection-Id, Retry-After';
 
 /** The headers that say whether a page of another origin may read the answer. */
@@ -27,9 +30,13 @@ export function originHeaders(
 }
 
 /** Answers a preflight; what was allowed stands in the headers already. */
-export function answerPreflight(response: ServerResponse): void {
-  response.writeHead(204, response.hasHeader('Access-Control-Allow-Origin') ? PREFLIGHT_HEADERS : {});
-  response.end();
+export function answerPreflight(response: ServerResponse, moreHeaders: readonly string[]): void {
+  if (response.hasHeader('Access-Control-Allow-Origin')) {
+    response.setHeader('Access-Control-Allow-Methods', 'GET, POST, DELETE');
+    response.setHeader('Access-Control-Allow-Headers', [...REQUEST_HEADERS, ...moreHeaders].join(', '));
+    response.setHeader('Access-Control-Max-Age', '7200');
+  }
+  response.writeHead(204).end();
 }
 
 /**

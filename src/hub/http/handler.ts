@@ -10,12 +10,13 @@ import type { BareHead } from './bare-request.js';
 import { rememberCaller } from './caller.js';
 import { answerPreflight, originHeaders, refuseForeignOrigin } from './cors.js';
 import type { Exchange } from './exchange.js';
+import { isHostAllowed, refuseForeignHost } from './host.js';
 import { createManagement } from './management.js';
 import { isGone } from './outlet.js';
 import { asRefusal, sendProblem } from './problem.js';
 import { handlePublish } from './publish-route.js';
-import { remoteAddress } from './remote-address.js';
 import { ResponseReply } from './reply.js';
+import { remoteAddress } from './remote-address.js';
 import { discardRest } from './request-body.js';
 import { SocketReply } from './socket-reply.js';
 import { handleSubscribe } from './subscribe-route.js';
@@ -41,10 +42,13 @@ export function createBareListener(hub: HubCore): BareListener {
     const target = readTarget(url, hub.settings.basePath);
     const room = target?.segments[0];
     if (target === undefined || (room !== 'subscribe' && room !== 'sse')) return false;
+    // Refused where refusals are written.
+    if (!isHostAllowed(headers, hub.settings.hosts)) return false;
     const reply = new SocketReply(socket);
     for (const [name, value] of Object.entries(originHeaders(headers.origin, hub.settings.origins)))
       reply.setHeader(name, value);
-    void handleSubscribe({ hub, target, headers, address: socket.remoteAddress ?? '', reply });
+    const address = hub.settings.proxies.clientAddress(socket.remoteAddress, headers['x-forwarded-for']);
+    void handleSubscribe({ hub, target, headers, address, reply });
     return true;
   };
 }
@@ -56,13 +60,13 @@ export function createHandler(hub: HubCore): RequestListener {
 
   const route = async (exchange: Exchange): Promise<void> => {
     const { request, response, target } = exchange;
-    if (request.method === 'OPTIONS') return answerPreflight(response);
+    if (request.method === 'OPTIONS') return answerPreflight(response, hub.settings.corsHeaders);
     const [room] = target.segments;
     if (room === 'subscribe' || room === 'sse') {
       allowMethod(request, response, 'GET');
       const { headers } = request;
       const reply = new ResponseReply(response);
-      return handleSubscribe({ hub, target, headers, address: remoteAddress(request), reply });
+      return handleSubscribe({ hub, target, headers, address: remoteAddress(hub, request), reply });
     }
     const access = NEEDS_CALLER.has(room ?? '') ? await hub.authenticate(callOf(exchange)) : ANONYMOUS;
     rememberCaller(request, access);
@@ -83,6 +87,7 @@ export function createHandler(hub: HubCore): RequestListener {
     try {
       const headers = originHeaders(request.headers.origin, hub.settings.origins);
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      refuseForeignHost(request.headers, hub.settings.hosts);
       const target = readTarget(request.url ?? '/', hub.settings.basePath);
       if (target === undefined) throw new HubError('not-found', 'Cannot find anything outside the hub');
       await route({ hub, request, response, target });

@@ -11,12 +11,13 @@ import type { HubCore } from '../hub.js';
 import { createMetrics, mergeMetrics, reportOf } from '../metrics.js';
 import { json, refused } from './answer-schemas.js';
 import { listenerOf } from './app.js';
-import type { App, AppListener } from './app.js';
+import type { App, AppListener, Incoming } from './app.js';
 import { callerOf } from './caller.js';
 import { addConnections } from './connections.js';
 import { describeStreams } from './openapi.js';
 import { addTokens } from './tokens.js';
 import { asRefusal, problemHeaders, problemOf } from './problem.js';
+import { remoteAddress } from './remote-address.js';
 
 const VERSION = '1';
 const PAGE = { default: 100, max: 1000 };
@@ -140,6 +141,8 @@ function addOperations(app: App, hub: HubCore): void {
   app.openapi(ROUTES.health, (context) => context.json({ status: 'ok' as const }, 200));
   app.openapi(ROUTES.ready, (context) => {
     if (hub.isDraining) throw new HubError('draining', 'Cannot take new subscribers: the hub is shutting down');
+    if (!hub.backplane.isReady)
+      throw new HubError('backplane-unavailable', 'Cannot take new subscribers: Redis is not there');
     return context.json({ status: 'ready' as const }, 200);
   });
   hub.onReport = () => reportOf(registry);
@@ -164,12 +167,12 @@ function addChannels(app: App, hub: HubCore): void {
   });
   app.openapi(ROUTES.show, async (context) => {
     const { channel } = context.req.valid('param');
-    requireChannel(context.env.incoming, 'subscribe', channel);
+    await requireChannel(hub, context.env.incoming, { action: 'subscribe', channel });
     return context.json(await backplane.describeChannel(channel), 200);
   });
   app.openapi(ROUTES.end, async (context) => {
     const { channel } = context.req.valid('param');
-    requireChannel(context.env.incoming, 'publish', channel);
+    await requireChannel(hub, context.env.incoming, { action: 'publish', channel });
     await backplane.describeChannel(channel);
     await backplane.end(channel);
     return context.body(null, 204);
@@ -177,16 +180,24 @@ function addChannels(app: App, hub: HubCore): void {
   app.openapi(ROUTES.history, async (context) => {
     const { channel } = context.req.valid('param');
     const { since, last, limit } = context.req.valid('query');
-    requireChannel(context.env.incoming, 'subscribe', channel);
+    await requireChannel(hub, context.env.incoming, { action: 'subscribe', channel });
     const page = await backplane.readHistory(channel, { since, last, limit });
     return context.json({ ...page, events: [...page.events], gaps: [...page.gaps] }, 200);
   });
 }
 
+interface ChannelUse {
+  readonly action: ChannelAction;
+  readonly channel: string;
+}
+
 /** @throws HubError where the caller may not do it, or no request may name the channel. */
-function requireChannel(request: object, action: ChannelAction, channel: string): void {
+async function requireChannel(hub: HubCore, request: Incoming, { action, channel }: ChannelUse): Promise<void> {
   if (isUserChannel(channel)) throw new HubError('unknown-channel', `Cannot find channel ${quote(channel)}`);
-  requireChannels(callerOf(request), action, [channel]);
+  const access = callerOf(request);
+  requireChannels(access, action, [channel]);
+  // Whoever may not subscribe shall not read the history instead.
+  await hub.authorize({ action, access, channels: [channel], address: remoteAddress(hub, request) });
 }
 
 /** The framework's own refusals are of bodies that are no JSON. */

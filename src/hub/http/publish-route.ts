@@ -31,8 +31,10 @@ type BodyForm = 'json' | 'ndjson' | 'stream' | 'raw';
 /** `POST /publish/{channel}` and `POST /publish` (PROTOCOL.md, 6). @throws HubError where it is refused. */
 export async function handlePublish({ hub, request, response, target }: Exchange, access: Access): Promise<void> {
   const channel = channelFor(access, target.segments);
-  const publisher = access.rateKey ?? remoteAddress(request);
+  const publisher = access.rateKey ?? remoteAddress(hub, request);
   const form = bodyForm(request, target.query);
+  if (channel !== undefined && hub.authorizer !== undefined)
+    await authorize(hub, request, { access, names: [channel] });
   const answer =
     channel === undefined
       ? await publishToMany(hub, request, { access, publisher, form })
@@ -54,6 +56,15 @@ function channelFor(access: Access, segments: readonly string[]): string | undef
   const channel = readChannel(segment);
   requireChannels(access, 'publish', [channel]);
   return channel;
+}
+
+/** Before the body of one channel is read: a publish that is denied costs no memory. A stream is asked about once. */
+function authorize(
+  hub: HubCore,
+  request: IncomingMessage,
+  { access, names }: { readonly access: Access; readonly names: readonly string[] },
+): Promise<void> {
+  return hub.authorize({ action: 'publish', access, channels: names, address: remoteAddress(hub, request) });
 }
 
 interface OneTarget {
@@ -101,6 +112,7 @@ async function publishToMany(
   for (const one of events) checkEvent(one, eventBytes);
   const names = checkChannels(channels ?? [], channelsPerConnection);
   requireChannels(access, 'publish', names);
+  if (hub.authorizer !== undefined) await authorize(hub, request, { access, names });
   const published = await hub.publish({ channels: names, events, publisher });
   return { events: published.map((one) => answerOf(one.channel, [one])) };
 }

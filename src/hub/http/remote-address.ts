@@ -1,6 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 
-/** Where the request's connection comes from; empty where it is gone already. */
-export function remoteAddress(request: IncomingMessage): string {
-  return request.socket.remoteAddress ?? '';
+import type { HubCore } from '../hub.js';
+
+/** Where a request comes from; empty where its connection is gone already. */
+export function remoteAddress(
+  { settings }: HubCore,
+  { socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>,
+): string {
+  return settings.proxies.clientAddress(socket.remoteAddress, headers['x-forwarded-for']);
 }

@@ -33,6 +33,8 @@ export async function readBody(request: IncomingMessage, limits: BodyLimits): Pr
 }
 
 function collect(request: IncomingMessage, { bytesMax, share }: BodyLimits): Promise<readonly Uint8Array[]> {
+  // Gone while the caller was asked about: nothing would ever be heard of it.
+  if (request.destroyed) return Promise.reject(cutShort());
   return new Promise((resolve, reject) => {
     const parts: Uint8Array[] = [];
     let bytes = 0;

@@ -48,6 +48,7 @@ export async function handleSubscribe(exchange: StreamExchange): Promise<void> {
       channels: channelsFor(access, target, hub.settings.limits.channelsPerConnection),
       isEnvelope: isEnvelopeAsked(target.query),
       resume: resumeOf(headers, target.query),
+      isPinged: target.segments[0] === 'sse' && target.query.get('ping') !== 'false',
     });
     if (reply.isGone) return hub.abandon(opening);
     if (opening.isOver) {

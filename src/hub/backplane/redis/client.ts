@@ -1,0 +1,279 @@
+import { Cluster, Redis } from 'ioredis';
+
+import { HubError } from '../../errors.js';
+import type { Reply } from './replies.js';
+import { SCRIPTS } from './scripts.js';
+import type { Script } from './scripts.js';
+
+/** How Redis is reached. */
+export interface RedisAddress {
+  /** `redis://` or `rediss://` (TLS), with user and password where there are any; several nodes of a cluster in a list. */
+  readonly urls: readonly string[];
+  /** Whether it is a cluster. */
+  readonly isCluster: boolean;
+  /** Sentinels, asked for the master's address; `urls` then gives user and password. */
+  readonly sentinels: readonly { readonly host: string; readonly port: number }[];
+  /** The master's name at the sentinels. */
+  readonly master: string;
+  /** How long a command may take. */
+  readonly commandTimeoutMs: number;
+}
+
+export type Argument = string | number | Buffer;
+
+export interface RedisLinkHandlers {
+  /** Both connections are there and what is published is heard from here on. */
+  onUp(): void;
+  /** One of them is gone; what is published meanwhile is not heard. */
+  onDown(): void;
+  onMessage(channel: string, message: Buffer): void;
+  /** A connection failed; `reason` is a code and holds no secret. */
+  onError(reason: string): void;
+}
+
+export interface RedisLinkOptions extends RedisAddress {
+  /** The key on which all scripts stand: with its hash tag it says which master of a cluster. */
+  readonly metaKey: string;
+  readonly channels: readonly string[];
+  readonly handlers: RedisLinkHandlers;
+}
+
+const RETRY_MS_MAX = 1000;
+const CONNECT_MS = 5000;
+/** From this version on a cluster tells a message only to the master of its slot, and not to all. */
+const SHARDED_FROM = 7;
+
+/** A node's two connections to Redis: one for commands, one that listens. */
+export class RedisLink {
+  readonly #options: RedisLinkOptions;
+  readonly #commands: Redis | Cluster;
+  #listener: Redis | undefined;
+  #areCommandsUp = false;
+  #isListening = false;
+  #isSharded = false;
+  #isClosed = false;
+  #failures = 0;
+
+  constructor(options: RedisLinkOptions) {
+    this.#options = options;
+    this.#commands = this.#connectCommands();
+    this.#commands.on('error', (error: unknown) => this.#failed(error));
+    this.#commands.on('ready', () => void this.#prepare());
+    this.#commands.on('close', () => this.#down(() => (this.#areCommandsUp = false)));
+    if (!options.isCluster) this.#listen();
+  }
+
+  get isUp(): boolean {
+    return this.#areCommandsUp && this.#isListening && !this.#isClosed;
+  }
+
+  /** What publishes in a script. */
+  get publishCommand(): string {
+    return this.#isSharded ? 'SPUBLISH' : 'PUBLISH';
+  }
+
+  /** Says once more that it is up, a little later. */
+  again(): void {
+    this.#later(() => this.#tellUp());
+  }
+
+  /** Runs a script. @throws HubError `backplane-unavailable` where Redis is not there or does not answer in time; else as Redis does. */
+  async run(script: Script, args: readonly Argument[]): Promise<Reply> {
+    try {
+      return await this.#evaluate('EVALSHA', script.sha, args);
+    } catch (error) {
+      if (!messageOf(error).startsWith('NOSCRIPT')) throw this.#refusal(error);
+    }
+    try {
+      return await this.#evaluate('EVAL', script.source, args);
+    } catch (error) {
+      throw this.#refusal(error);
+    }
+  }
+
+  /** Sends a message to the nodes that listen on a channel. */
+  async publish(channel: string, message: string): Promise<void> {
+    try {
+      await this.#commands.call(this.publishCommand, channel, message);
+    } catch (error) {
+      throw this.#refusal(error);
+    }
+  }
+
+  /** Waits until as many replicas have what was written before; how many have. */
+  async wait(replicas: number, timeoutMs: number): Promise<number> {
+    try {
+      return Number(await this.#commands.call('WAIT', replicas, timeoutMs));
+    } catch (error) {
+      throw this.#refusal(error);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#commands.disconnect();
+    this.#listener?.disconnect();
+  }
+
+  async #evaluate(command: 'EVAL' | 'EVALSHA', program: string, args: readonly Argument[]): Promise<Reply> {
+    const all = [program, 1, this.#options.metaKey, ...args];
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the scripts answer with nothing else
+    return (await this.#commands.callBuffer(command, all)) as Reply;
+  }
+
+  #connectCommands(): Redis | Cluster {
+    const { urls, isCluster, commandTimeoutMs } = this.#options;
+    const limits = { commandTimeout: commandTimeoutMs, connectTimeout: CONNECT_MS, disableClientInfo: true };
+    if (!isCluster) {
+      return this.#connect({
+        ...limits,
+        // What was sent and not answered may have been done: nobody but its sender may send it again.
+        autoResendUnfulfilledCommands: false,
+        maxRetriesPerRequest: null,
+        enableOfflineQueue: false,
+        retryStrategy: retryAfter,
+        // A master that became a replica: ask again who is it now.
+        reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+      });
+    }
+    return new Cluster([...urls], {
+      redisOptions: { ...credentialsOf(urls[0] ?? ''), ...limits, autoResendUnfulfilledCommands: false },
+      enableOfflineQueue: false,
+      clusterRetryStrategy: retryAfter,
+      // As above: a command that failed with its connection is not sent again.
+      retryDelayOnFailover: 0,
+    });
+  }
+
+  #connect(options: object): Redis {
+    const { urls, sentinels, master } = this.#options;
+    const [url = ''] = urls;
+    if (sentinels.length === 0) return new Redis(url, options);
+    return new Redis({ ...options, ...credentialsOf(url), sentinels: [...sentinels], name: master });
+  }
+
+  async #prepare(): Promise<void> {
+    try {
+      if (this.#commands instanceof Redis)
+        await Promise.all(Object.values(SCRIPTS).map(({ source }) => this.#commands.call('SCRIPT', 'LOAD', source)));
+      this.#areCommandsUp = true;
+      if (this.#listener === undefined) this.#listen();
+      else this.#tellUp();
+    } catch (error) {
+      this.#failed(error);
+      if (!this.#isClosed) this.#commands.disconnect(true);
+    }
+  }
+
+  /** Connects the listener; in a cluster, to the master that a redirection named, or else to any node. */
+  #listen(redirection?: { readonly host: string; readonly port: number }): void {
+    if (this.#isClosed) return;
+    const options = { connectTimeout: CONNECT_MS, disableClientInfo: true, enableOfflineQueue: false };
+    // Reconnecting is done here: the next node may be another.
+    const fixed = { ...options, autoResubscribe: false, retryStrategy: () => null, maxRetriesPerRequest: null };
+    const listener = this.#options.isCluster ? this.#connectToNode(fixed, redirection) : this.#connect(fixed);
+    this.#listener = listener;
+    const { handlers } = this.#options;
+    const take = (channel: Buffer, message: Buffer): void => handlers.onMessage(channel.toString(), message);
+    listener.on('error', (error: unknown) => this.#failed(error));
+    listener.on('messageBuffer', take).on('smessageBuffer', take);
+    // Its slot went to another master.
+    listener.on('sunsubscribe', () => listener.disconnect());
+    listener.on('ready', () => void this.#subscribe(listener));
+    listener.once('end', () => {
+      if (this.#listener !== listener) return;
+      this.#down(() => (this.#isListening = false));
+      this.#later(() => this.#listen());
+    });
+  }
+
+  #connectToNode(options: object, redirection: { readonly host: string; readonly port: number } | undefined): Redis {
+    const { urls } = this.#options;
+    const known = this.#commands instanceof Cluster ? this.#commands.nodes('master') : [];
+    const any = known[this.#failures % Math.max(1, known.length)]?.options;
+    const credentials = credentialsOf(urls[0] ?? '');
+    if (redirection !== undefined) return new Redis({ ...options, ...credentials, ...redirection });
+    if (any?.host !== undefined && any.port !== undefined)
+      return new Redis({ ...options, ...credentials, host: any.host, port: any.port });
+    return new Redis(urls[this.#failures % urls.length] ?? '', options);
+  }
+
+  async #subscribe(listener: Redis): Promise<void> {
+    const { channels, isCluster } = this.#options;
+    try {
+      const version = /redis_version:(\d+)/.exec(await listener.info('server'))?.[1];
+      this.#isSharded = isCluster && Number(version) >= SHARDED_FROM;
+      await (this.#isSharded ? listener.ssubscribe(...channels) : listener.subscribe(...channels));
+      this.#isListening = true;
+      this.#failures = 0;
+      this.#tellUp();
+    } catch (error) {
+      const [, host, port] = /^MOVED \d+ (.+):(\d+)$/.exec(messageOf(error)) ?? [];
+      if (host === undefined) this.#failed(error);
+      else this.#listen({ host, port: Number(port) });
+      listener.disconnect();
+    }
+  }
+
+  #tellUp(): void {
+    if (this.isUp) this.#options.handlers.onUp();
+  }
+
+  #down(change: () => void): void {
+    const wasUp = this.isUp;
+    change();
+    if (wasUp) this.#options.handlers.onDown();
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#isClosed) this.#options.handlers.onError(reasonOf(error));
+  }
+
+  #later(task: () => void): void {
+    this.#failures += 1;
+    setTimeout(
+      () => {
+        if (!this.#isClosed) task();
+      },
+      Math.min(this.#failures * 50, RETRY_MS_MAX),
+    );
+  }
+
+  #refusal(error: unknown): unknown {
+    const message = messageOf(error);
+    // Redis itself refuses: a fault of ours, but for these, which pass.
+    if (isReply(error) && !/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|NOREPLICAS|MISCONF)/.test(message)) {
+      this.#failed(error);
+      return error;
+    }
+    return new HubError('backplane-unavailable', `Cannot do it now: Redis does not answer (${reasonOf(error)})`);
+  }
+}
+
+function credentialsOf(url: string): { username?: string; password?: string; tls?: object } {
+  const { username, password, protocol } = new URL(url);
+  return {
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+    ...(protocol === 'rediss:' ? { tls: {} } : {}),
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Redis answered, and with an error. */
+function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
+/** A word on what happened that holds no secret: an error's code, or that with which Redis refused. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return /\b(?:[A-Z]{6,}|OOM)\b/.exec(messageOf(error))?.[0] ?? 'connection lost';
+}
+
+function retryAfter(times: number): number {
+  return Math.min(times * 50, RETRY_MS_MAX);
+}

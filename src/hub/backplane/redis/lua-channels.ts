@@ -1,0 +1,164 @@
+/**
+ * What every script begins with. KEYS[1] is `{prefix}:meta`; its hash tag keeps all keys on one master of a cluster.
+ *
+ * A channel is one list: its first element is a header (`FORM`), the others are its events, oldest first, each with
+ * offset and time in front. One key, and one small allocation for a small channel, is what a million of them need.
+ */
+export const LUA_CHANNELS = `
+local META = KEYS[1]
+local P = string.sub(META, 1, -5)
+local FORM = '<dddddddddB'
+local HOUR = 3600000
+
+local function clockMs()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- Decimal, as a number's own text would lose digits.
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local function runId()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+end
+
+local function readMeta()
+  local raw = redis.call('HMGET', META, 'epoch', 'head', 'time', 'lostOffset', 'lostTime', 'run')
+  return {
+    epoch = raw[1], head = tonumber(raw[2] or 0), time = math.max(clockMs(), tonumber(raw[3] or 0)),
+    lostOffset = tonumber(raw[4] or 0), lostTime = tonumber(raw[5] or 0), run = raw[6],
+  }
+end
+
+local function channelKey(name) return P .. 'c:' .. name end
+local function keysKey(name) return P .. 'k:' .. name end
+
+local function readChannel(name)
+  local raw = redis.call('LINDEX', channelKey(name), 0)
+  if not raw then return nil end
+  local head, headTime, evicted, evictedTime, bytes, endedAt, count, oldestTime, expireAt, hasKeys = struct.unpack(FORM, raw)
+  return {
+    name = name, head = head, headTime = headTime, evicted = evicted, evictedTime = evictedTime, bytes = bytes,
+    endedAt = endedAt, count = count, oldestTime = oldestTime, expireAt = expireAt, hasKeys = hasKeys == 1,
+  }
+end
+
+local function newChannel(name, meta)
+  return {
+    name = name, head = meta.lostOffset, headTime = 0, evicted = meta.lostOffset,
+    evictedTime = meta.lostTime, bytes = 0, endedAt = 0, count = 0, oldestTime = 0, expireAt = 0,
+    hasKeys = false, isNew = true,
+  }
+end
+
+local function headerOf(c)
+  return struct.pack(FORM, c.head, c.headTime, c.evicted, c.evictedTime, c.bytes, c.endedAt, c.count,
+    c.oldestTime, c.expireAt, c.hasKeys and 1 or 0)
+end
+
+-- A channel that no node looks after any more goes an hour later by itself.
+local function keepAlive(c, now, age)
+  if c.expireAt - now > age + HOUR / 2 then return end
+  c.expireAt = now + age + HOUR
+  c.isExpiring = true
+end
+
+local function writeHeader(c)
+  local key = channelKey(c.name)
+  if c.isNew then redis.call('RPUSH', key, headerOf(c)) else redis.call('LSET', key, 0, headerOf(c)) end
+  c.isNew = false
+  if not c.isExpiring then return end
+  c.isExpiring = false
+  redis.call('PEXPIREAT', key, text(c.expireAt))
+  if c.hasKeys then redis.call('PEXPIREAT', keysKey(c.name), text(c.expireAt)) end
+end
+
+local function createChannel(c, now, limits)
+  keepAlive(c, now, limits.age)
+  writeHeader(c)
+  redis.call('ZADD', P .. 'channels', 0, c.name)
+  redis.call('ZADD', P .. 'due', text(now + limits.due), c.name)
+end
+
+local function offsetAndTime(record)
+  return struct.unpack('<dd', record)
+end
+
+-- Gives up what is over the limits; true where the header must be written.
+local function trim(c, now, limits)
+  local key = channelKey(c.name)
+  local victims, from = 0, 1
+  local function isOver()
+    return c.count > 0 and (c.count > limits.events or c.bytes > limits.bytes
+      or (limits.age > 0 and c.oldestTime < now - limits.age))
+  end
+  while isOver() do
+    local chunk = redis.call('LRANGE', key, from, from + 15)
+    if #chunk == 0 then break end
+    for at = 1, #chunk do
+      c.oldestTime = select(2, offsetAndTime(chunk[at]))
+      if not isOver() then break end
+      c.evicted, c.evictedTime = offsetAndTime(chunk[at])
+      c.bytes = c.bytes - #chunk[at]
+      c.count = c.count - 1
+      victims = victims + 1
+    end
+    from = from + 16
+  end
+  if victims == 0 then return false end
+  if c.count > 0 then c.oldestTime = select(2, offsetAndTime(redis.call('LINDEX', key, victims + 1))) end
+  -- The last victim's place becomes the header's.
+  redis.call('LTRIM', key, victims, -1)
+  if c.hasKeys then redis.call('ZREMRANGEBYSCORE', keysKey(c.name), '-inf', text(c.evicted)) end
+  return true
+end
+
+-- Index of the first event for which the test holds, by halving; one behind the last where it holds for none.
+local function search(c, holds)
+  local key = channelKey(c.name)
+  local low, high = 1, c.count + 1
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if holds(offsetAndTime(redis.call('LINDEX', key, middle))) then high = middle else low = middle + 1 end
+  end
+  return low
+end
+
+-- Lets go of a channel that nothing is left to remember for; its mark stays for who resumes it.
+local function forget(c, meta)
+  if c.evicted > meta.lostOffset then
+    meta.lostOffset, meta.lostTime = c.evicted, c.evictedTime
+    redis.call('HSET', META, 'lostOffset', text(c.evicted), 'lostTime', text(c.evictedTime))
+  end
+  redis.call('DEL', channelKey(c.name), keysKey(c.name))
+  redis.call('ZREM', P .. 'channels', c.name)
+  redis.call('ZREM', P .. 'due', c.name)
+end
+
+local function release(name, meta, limits)
+  local c = readChannel(name)
+  if not c then
+    -- It expired while no node was there: nobody knows how far it had come.
+    if redis.call('ZREM', P .. 'channels', name) == 1 then
+      redis.call('HSET', META, 'lostOffset', text(meta.head), 'lostTime', text(meta.time))
+    end
+    redis.call('ZREM', P .. 'due', name)
+    return nil
+  end
+  if trim(c, meta.time, limits) then writeHeader(c) end
+  local isOver = c.endedAt == 0 or c.endedAt < meta.time - limits.age
+  if c.count == 0 and isOver then forget(c, meta) return nil end
+  return c
+end
+
+-- History (events, bytes, age) and the time to live of a quiet channel (0: it lives on).
+local function limitsAt(at)
+  local age, ttl = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  return {
+    events = tonumber(ARGV[at]), bytes = tonumber(ARGV[at + 1]), age = age, ttl = ttl,
+    due = ttl > 0 and math.min(age, ttl) or age,
+  }
+end
+`;

@@ -1,0 +1,192 @@
+import { quote } from '../../../protocol/index.js';
+import type { Cursor } from '../../../protocol/index.js';
+import { HubError } from '../../errors.js';
+import { asHubError } from '../../event.js';
+import type { PublishEvent } from '../../event.js';
+import { encodeBody, encodeEndBody } from '../../frame.js';
+import type { Publication, Published } from '../backplane.js';
+import type { Argument } from './client.js';
+import { encodeStored } from './codec.js';
+import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BATCHES_MAX } from './limits.js';
+import { WAITING_BYTES_MAX, WAITING_PUBLICATIONS_MAX } from './limits.js';
+import { listOf, numberOf, textOf } from './replies.js';
+import type { Reply } from './replies.js';
+
+export interface PublisherOptions {
+  /** Runs the publishing script on a batch; `EPOCH` where another epoch has begun. */
+  readonly run: (batch: readonly Argument[]) => Promise<Reply>;
+  /** Whether Redis can be asked now. */
+  readonly isReady: () => boolean;
+  /** Another epoch has begun: find out which, then call {@link Publisher.flush}. */
+  readonly onForeignEpoch: () => void;
+  readonly formatCursor: (offset: number) => Cursor;
+  /** How long a publication may wait. */
+  readonly timeoutMs: number;
+}
+
+/** One publication on its way, as the script reads it. */
+interface Waiting {
+  readonly args: readonly Argument[];
+  readonly events: number;
+  readonly bytes: number;
+  readonly deadlineMs: number;
+  readonly resolve: (answer: readonly Reply[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Collects what is published in one turn, and while other batches are under way, and has Redis place it in one step. */
+export class Publisher {
+  readonly #options: PublisherOptions;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #underWay = 0;
+  #isScheduled = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+  }
+
+  /** @throws HubError as {@link import('../backplane.js').Backplane.publish} does. */
+  async publish({ channels, events, publisher = '' }: Publication): Promise<readonly Published[]> {
+    const encoded = events.map((event) => ({ key: event.idempotencyKey ?? '', bytes: encodeChecked(event) }));
+    const bytes = encoded.reduce((sum, event) => sum + event.bytes.length, 0) * channels.length;
+    const items = encoded.flatMap((event) => [event.key, event.bytes]);
+    const args = ['p', publisher, 0, channels.length, ...channels, events.length, ...items];
+    const answer = await this.#place({ args, events: events.length * channels.length, bytes });
+    this.#throwRefusal(answer, channels);
+    return channels.flatMap((channel, at) =>
+      events.map((event, number) => this.#published(channel, event, answer[at * events.length + number])),
+    );
+  }
+
+  /** Ends a channel, unless it had an event behind `quietSinceMs` (0: whatever it had). False where it had ended. */
+  async end(channel: string, quietSinceMs = 0): Promise<boolean> {
+    const bytes = encodeStored({ body: encodeEndBody({ channel }), isEnd: true });
+    const args = ['e', '', quietSinceMs, 1, channel, 1, '', bytes];
+    const answer = await this.#place({ args, events: 1, bytes: bytes.length });
+    this.#throwRefusal(answer, [channel]);
+    return answer.length > 0;
+  }
+
+  /** Sends what waits, as far as it can be sent now. */
+  flush(): void {
+    this.#isScheduled = false;
+    while (this.#waiting.length > 0 && this.#underWay < BATCHES_MAX && this.#options.isReady()) {
+      const batch = this.#takeBatch();
+      if (batch.length === 0) return;
+      this.#underWay += 1;
+      void this.#send(batch).finally(() => {
+        this.#underWay -= 1;
+        this.#schedule();
+      });
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    for (const { reject } of this.#waiting.splice(0)) reject(unavailable());
+  }
+
+  #place(item: Pick<Waiting, 'args' | 'events' | 'bytes'>): Promise<readonly Reply[]> {
+    if (this.#waiting.length >= WAITING_PUBLICATIONS_MAX || this.#waitingBytes + item.bytes > WAITING_BYTES_MAX)
+      throw new HubError('backplane-busy', 'Cannot publish now: too much waits for Redis');
+    return new Promise((resolve, reject) => {
+      const deadlineMs = performance.now() + this.#options.timeoutMs;
+      this.#waiting.push({ ...item, deadlineMs, resolve, reject });
+      this.#waitingBytes += item.bytes;
+      this.#schedule();
+      this.#timer ??= setTimeout(() => this.#expire(), this.#options.timeoutMs);
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.length === 0) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.flush());
+  }
+
+  #takeBatch(): readonly Waiting[] {
+    let [count, events, bytes] = [0, 0, 0];
+    for (const item of this.#waiting) {
+      if (count > 0 && (events + item.events > BATCH_EVENTS_MAX || bytes + item.bytes > BATCH_BYTES_MAX)) break;
+      count += 1;
+      events += item.events;
+      bytes += item.bytes;
+    }
+    this.#waitingBytes -= bytes;
+    return this.#waiting.splice(0, count);
+  }
+
+  async #send(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const reply = await this.#options.run(batch.flatMap(({ args }) => args));
+      if (textOf(reply) === 'EPOCH') return this.#putBack(batch);
+      const [, ...answers] = listOf(reply);
+      for (const [at, { resolve }] of batch.entries()) resolve(listOf(answers[at]));
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  /** Nothing of it was placed. */
+  #putBack(batch: readonly Waiting[]): void {
+    this.#waiting = [...batch, ...this.#waiting];
+    this.#waitingBytes += batch.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#options.onForeignEpoch();
+  }
+
+  /** Refuses what has waited too long. */
+  #expire(): void {
+    this.#timer = undefined;
+    const nowMs = performance.now();
+    let late = 0;
+    while ((this.#waiting[late]?.deadlineMs ?? Infinity) <= nowMs) late += 1;
+    for (const { reject, bytes } of this.#waiting.splice(0, late)) {
+      this.#waitingBytes -= bytes;
+      reject(unavailable());
+    }
+    const next = this.#waiting[0];
+    if (next !== undefined) this.#timer = setTimeout(() => this.#expire(), Math.max(1, next.deadlineMs - nowMs));
+  }
+
+  #published(channel: string, event: PublishEvent, answer: Reply | undefined): Published {
+    const isDuplicate = Array.isArray(answer);
+    const [offset, ownId] = isDuplicate ? listOf(answer) : [answer];
+    const cursor = this.#options.formatCursor(numberOf(offset));
+    const id = isDuplicate ? textOf(ownId) : (event.id ?? '');
+    return { channel, id: id === '' ? cursor : id, cursor, isDuplicate };
+  }
+
+  /** @throws HubError where the script refused. */
+  #throwRefusal(answer: readonly Reply[], channels: readonly string[]): void {
+    const [code, number] = answer;
+    if (!Buffer.isBuffer(code)) return;
+    throw refusalOf(code.toString(), numberOf(number), channels);
+  }
+}
+
+function refusalOf(code: string, number: number, channels: readonly string[]): Error {
+  switch (code) {
+    case 'publish-rate-exceeded':
+      return new HubError(code, `Cannot publish more events a second: try again in ${number} ms`);
+    case 'too-many-channels':
+      return new HubError(code, `Cannot open channel ${quote(channels.join(' '))}: the hub holds ${number}`);
+    case 'channel-ended':
+      return new HubError(code, `Cannot publish to channel ${quote(channels[number - 1] ?? '')}: it has ended`);
+    default:
+      return new Error(`The publishing script answered ${code}`);
+  }
+}
+
+function unavailable(): HubError {
+  return new HubError('backplane-unavailable', 'Cannot publish now: Redis is not there');
+}
+
+function encodeChecked(event: PublishEvent): Buffer {
+  try {
+    return encodeStored({ body: encodeBody(event), isEnd: false });
+  } catch (error) {
+    throw asHubError(error);
+  }
+}

@@ -1,0 +1,79 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { startAskingHub, tokenFor } from '../support/asking-hub.js';
+import { hasBrowser, startBrowser } from '../support/browser.js';
+import { HubServer } from '../support/hub-server.js';
+
+const RETRY_MS = 50;
+const GRANTS = { subscribe: ['a'], publish: ['a'] };
+
+/** What a native EventSource with credentials hears first: data, or how the hub refuses it. */
+function hear(page: Page, url: string): Promise<string> {
+  return page.evaluate(
+    (target) =>
+      new Promise<string>((resolve) => {
+        const source = new EventSource(target, { withCredentials: true });
+        const end = (text: string): void => {
+          source.close();
+          resolve(text);
+        };
+        source.addEventListener('message', ({ data }) => end(String(data)));
+        source.addEventListener('tidegate.error', (event) => {
+          const { data } = event as Event & { readonly data: string };
+          end((JSON.parse(data) as { code: string }).code);
+        });
+        source.addEventListener('error', () => end('closed'));
+      }),
+    url,
+  );
+}
+
+async function pageAt(context: BrowserContext, { url }: HubServer): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(`${url}/health`);
+  return page;
+}
+
+describe.skipIf(!hasBrowser)('a native EventSource on a hub that asks', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await startBrowser();
+  });
+  afterAll(async () => {
+    await browser.close();
+  });
+
+  test('subscribes with a token in the query, and hears why it is refused', async () => {
+    await using hub = await startAskingHub(RETRY_MS);
+    await hub.hub.publish('a', { data: '1' });
+    const page = await pageAt(await browser.newContext(), hub);
+    const url = `${hub.url}/subscribe/a?last=all`;
+    expect(await hear(page, `${url}&token=${await tokenFor({ grants: GRANTS })}`)).toBe('1');
+    expect(await hear(page, url)).toBe('token-missing');
+    expect(await hear(page, `${url}&token=${await tokenFor({ lifetimeMs: -5000 })}`)).toBe('token-expired');
+    expect(await hear(page, `${url}&token=${await tokenFor()}`)).toBe('forbidden-channel');
+  });
+
+  test('subscribes with a cookie at a listed origin; a foreign page reads and publishes nothing with it', async () => {
+    await using listed = await HubServer.start();
+    await using foreign = await HubServer.start();
+    await using hub = await startAskingHub(RETRY_MS, [listed.url]);
+    await hub.hub.publish('a', { data: '1' });
+    const context = await browser.newContext();
+    const cookie = { name: 'session', value: await tokenFor({ grants: GRANTS }), url: hub.url };
+    await context.addCookies([cookie]);
+    const url = `${hub.url}/subscribe/a?last=all`;
+    expect(await hear(await pageAt(context, listed), url)).toBe('1');
+    const page = await pageAt(context, foreign);
+    expect(await hear(page, url)).toBe('closed');
+    await page.evaluate(
+      (target) => fetch(target, { method: 'POST', mode: 'no-cors', credentials: 'include', body: 'forged' }),
+      `${hub.url}/publish/a`,
+    );
+    const { body } = await hub.get('/metrics');
+    expect(body['text']).toContain('tidegate_refusals_total{code="foreign-origin"} 2');
+    const headers = { Authorization: `Bearer ${cookie.value}` };
+    expect(JSON.stringify((await hub.get('/channels/a/history', headers)).body)).not.toContain('forged');
+  });
+});
