@@ -43,7 +43,7 @@ export function toAwsFailure(error: unknown): AwsFailure {
     return { kind: 'access', code: name, message: 'there are no credentials, or AWS does not accept them' };
   const text = messageOf(error);
   if (text === 'Region is missing')
-    return { kind: 'settings', code: name, message: 'no region is set, and the AWS SDK found none' };
+    return { kind: 'settings', code: 'no-region', message: 'no region is set, and the AWS SDK found none' };
   // A proxy's 413 has no name of AWS's, but says the same.
   if (status === 413) return { kind: 'content', code: name, message: shorten(text) };
   return toRecordFailure(name, text);
