@@ -17,7 +17,7 @@ export interface AwsFailure {
 
 const CONTENT = new Set(['ValidationException', 'InvalidArgumentException', 'SerializationException']);
 /** Somebody is known, but may not do this. */
-const FORBIDDEN = new Set(['AccessDeniedException', 'KMSAccessDeniedException', 'OptInRequired']);
+const FORBIDDEN = new Set(['AccessDeniedException', 'KMSAccessDeniedException', 'KMSOptInRequired', 'OptInRequired']);
 /** Nobody is known. Source: "Common Errors" of the API references of Kinesis and Firehose. */
 const UNKNOWN_CALLER = new Set([
   'CredentialsProviderError',
