@@ -29,7 +29,8 @@ export interface DeadLetters {
  * The line for `letter`: the error record that Firehose leaves in S3, with the event's id and type, its source
  * and the sink beside it.
  *
- * Source: "Handle data delivery failures", Amazon Data Firehose Developer Guide.
+ * Source: "Handling errors for data format conversion", Amazon Data Firehose Developer Guide, in the edition that says
+ * `lastErrorCode`; others of its pages say `ErrorCode` or `errorCode`.
  */
 export function formatDeadLetter(letter: DeadLetter, source: string): string {
   const { event, rawData } = letter;

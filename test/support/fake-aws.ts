@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
  * The little of the HTTP APIs of Kinesis Data Streams and Amazon Data Firehose that a writer sees, and the
  * ways in which they fail. What it follows, all below https://docs.aws.amazon.com/:
  * [PutRecords] kinesis/latest/APIReference/API_PutRecords.html
+ * [ResultEntry] kinesis/latest/APIReference/API_PutRecordsResultEntry.html
  * [Entry] kinesis/latest/APIReference/API_PutRecordsRequestEntry.html
  * [ListShards] kinesis/latest/APIReference/API_ListShards.html
  * [KinesisErrors] kinesis/latest/APIReference/CommonErrors.html
@@ -174,7 +175,7 @@ function send(response: ServerResponse, status: number, body: object): void {
 }
 
 /**
- * Some records fail, the others are kept. [PutRecords]: ProvisionedThroughputExceededException or
+ * Some records fail, the others are kept. [ResultEntry]: ProvisionedThroughputExceededException or
  * InternalFailure; [PutRecordBatch]: ServiceUnavailableException or InternalFailure.
  */
 export function failSome(
@@ -196,7 +197,7 @@ export function failAll(status: number, type: string, message = 'No'): AwsFault 
 export const throttle = failAll(400, 'ProvisionedThroughputExceededException', 'Rate exceeded for shard');
 /** [KinesisErrors], [FirehoseErrors]: 500. */
 export const internalFailure = failAll(500, 'InternalFailure');
-/** [FirehoseErrors]: 503; its own front answers in HTML now and then, so nothing of it names an error. */
+/** [FirehoseErrors]: 503, but from a proxy before the service: in HTML, which names no error. */
 export const unavailable: AwsFault = (response) => {
   response.writeHead(503, { 'content-type': 'text/html' }).end('<html>busy</html>');
   return false;

@@ -24,7 +24,7 @@ describe('toAwsFailure()', () => {
     expect(toAwsFailure(torn)).toEqual({ kind: 'later', code: 'ECONNRESET', message: 'socket hang up' });
     expect(toAwsFailure(awsError('Unknown', 'UnknownError', 413))).toMatchObject({ kind: 'content' });
     expect(toAwsFailure('text')).toMatchObject({ kind: 'later', message: 'text' });
-    expect(toAwsFailure(new Error('Region is missing'))).toMatchObject({ kind: 'settings' });
+    expect(toAwsFailure(new Error('Region is missing'))).toMatchObject({ kind: 'settings', code: 'no-region' });
   });
 
   it('repeats nothing of what AWS says about a signature: it quotes the signed headers', () => {

@@ -17,7 +17,7 @@ export interface AwsFailure {
 
 const CONTENT = new Set(['ValidationException', 'InvalidArgumentException', 'SerializationException']);
 /** Somebody is known, but may not do this. */
-const FORBIDDEN = new Set(['AccessDeniedException', 'KMSAccessDeniedException', 'OptInRequired']);
+const FORBIDDEN = new Set(['AccessDeniedException', 'KMSAccessDeniedException', 'KMSOptInRequired', 'OptInRequired']);
 /** Nobody is known. Source: "Common Errors" of the API references of Kinesis and Firehose. */
 const UNKNOWN_CALLER = new Set([
   'CredentialsProviderError',
@@ -43,7 +43,7 @@ export function toAwsFailure(error: unknown): AwsFailure {
     return { kind: 'access', code: name, message: 'there are no credentials, or AWS does not accept them' };
   const text = messageOf(error);
   if (text === 'Region is missing')
-    return { kind: 'settings', code: name, message: 'no region is set, and the AWS SDK found none' };
+    return { kind: 'settings', code: 'no-region', message: 'no region is set, and the AWS SDK found none' };
   // A proxy's 413 has no name of AWS's, but says the same.
   if (status === 413) return { kind: 'content', code: name, message: shorten(text) };
   return toRecordFailure(name, text);
