@@ -63,7 +63,7 @@ describe.each(servers)('createAwsStore() on %s', (_, startServer, isThere) => {
     expect(await store.check(signal)).toEqual({ kind: 'there' });
     store.close();
     const elsewhere = await open(server, 'other');
-    expect(await elsewhere.check(signal)).toMatchObject({ kind: 'missing' });
+    expect(await elsewhere.check(signal)).toMatchObject({ kind: 'refused', code: 'bucket-missing' });
     elsewhere.close();
   });
 });

@@ -214,12 +214,14 @@ class AwsStore implements ObjectStore {
 function judgeCheck(error: unknown, bucket: string): PlaceCheck {
   const status = statusOf(error);
   const start = `Cannot write to S3: the bucket ${JSON.stringify(bucket)}`;
-  if (status === 404) return { kind: 'missing', message: `${start} is not there` };
-  if (status === 301) return { kind: 'missing', message: `${start} is in another region` };
-  const { kind, code, message } = toAwsFailure(error);
+  if (status === 404) return { kind: 'refused', code: 'bucket-missing', message: `${start} is not there` };
+  if (status === 301) return { kind: 'refused', code: 'bucket-missing', message: `${start} is in another region` };
+  const failure = toAwsFailure(error);
   // The answer to a HEAD has no body, so a 403 does not say whether it is the credentials or the permission.
-  if (kind === 'later' || status === 403) return { kind: 'unsure', message: `${code}: ${message}` };
-  return { kind: 'refused', message: `${start} cannot be asked for: ${message} (${code})` };
+  if (failure.kind === 'later' || status !== undefined)
+    return { kind: 'unsure', message: `${failure.code}: ${failure.message}` };
+  const code = failure.kind === 'settings' ? 'invalid-option' : 'access-refused';
+  return { kind: 'refused', code, message: `${start} cannot be asked for: ${failure.message} (${failure.code})` };
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -11,10 +11,15 @@ export interface StoredObject {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** What is known of the place before anything is written. `missing`, `refused`: no waiting will help. */
+/** What is known of the place before anything is written. `refused`: no waiting will help. */
 export type PlaceCheck =
   | { readonly kind: 'there' }
-  | { readonly kind: 'missing' | 'refused' | 'unsure'; readonly message: string };
+  | { readonly kind: 'unsure'; readonly message: string }
+  | {
+      readonly kind: 'refused';
+      readonly code: 'bucket-missing' | 'access-refused' | 'invalid-option';
+      readonly message: string;
+    };
 
 /** Keeps objects under keys. Each method tries once and rejects with what went wrong; who calls tries again. */
 export interface ObjectStore {

@@ -227,6 +227,19 @@ describe('createS3Sink() on a fake of S3', () => {
     await expect(bench.open({ bucket: 'other' })).rejects.toMatchObject(refusal);
   });
 
+  it('open() refuses to go on without credentials or a region', async () => {
+    await using bench = await Bench.start();
+    vi.stubEnv('AWS_ACCESS_KEY_ID', '');
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+    vi.stubEnv('HOME', bench.journal);
+    vi.stubEnv('AWS_REGION', '');
+    await expect(bench.open()).rejects.toMatchObject({ code: 'access-refused' });
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIAVISIBLE');
+    const sink = createS3Sink({ bucket: 'bucket', journal: bench.journal });
+    const opening = sink.open({ pipeline: 'news', runId: 'run', logger: bench.logger });
+    await expect(opening).rejects.toMatchObject({ code: 'invalid-option', message: /no region is set/ });
+  });
+
   it('open() does not mind that S3 is away, and the write waits for it', async () => {
     await using bench = await Bench.start();
     const away = await FakeS3.start();

@@ -193,11 +193,10 @@ function isSome(events: readonly SpooledEvent[]): events is NonEmpty {
   return events.length > 0;
 }
 
-/** @throws IngestError `bucket-missing`, `access-refused`: waiting will not help. */
+/** @throws IngestError `bucket-missing`, `access-refused`, `invalid-option` (no region): waiting will not help. */
 async function checkPlace(store: ObjectStore, logger: Logger): Promise<void> {
   const check = await store.check(AbortSignal.timeout(CHECK_MS));
   if (check.kind === 'there') return;
-  if (check.kind === 'missing') throw new IngestError('bucket-missing', check.message);
-  if (check.kind === 'refused') throw new IngestError('access-refused', check.message);
+  if (check.kind === 'refused') throw new IngestError(check.code, check.message);
   logger.warn({ error: check.message }, 'Cannot look at the bucket; writing is tried all the same');
 }
