@@ -55,8 +55,11 @@ const SERVICES = [
   { program: '/usr/sbin/nginx', debianPackage: 'nginx-light' },
 ];
 
+const MOTO = 'moto[server]==5.2.5';
+
 /** Installs what is missing where that is allowed: as root on Debian. Tests whose program stays missing are skipped by name. */
 export function ensureServices() {
+  ensureMoto();
   const missing = SERVICES.filter(({ program }) => !existsSync(program));
   if (missing.length === 0) return;
   const names = missing.map(({ debianPackage }) => debianPackage);
@@ -71,4 +74,18 @@ export function ensureServices() {
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['update', '-qq'], { env, quiet: true });
   run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env, quiet: true });
+}
+
+/** A server of S3's protocol that keeps to conditional writes, from PyPI: into a folder that npm and tools leave alone. */
+function ensureMoto() {
+  const folder = join(root, 'node_modules', '.cache', 'moto');
+  if (existsSync(join(folder, 'bin', 'moto_server'))) return;
+  if (spawnSync('python3', ['-m', 'venv', '--help'], { stdio: 'ignore' }).status !== 0) {
+    console.log('No python3 with venv here: the tests that need moto will be skipped by name.');
+    return;
+  }
+  console.log('Installing moto (once) …');
+  const isThere = run('python3', ['-m', 'venv', folder], { quiet: true });
+  const pip = join(folder, 'bin', 'pip');
+  if (isThere) run(pip, ['install', '--quiet', '--disable-pip-version-check', MOTO], { quiet: true });
 }

@@ -22,7 +22,21 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const BROWSER_SAFE = new Set(['protocol', 'base', 'client', 'ui']);
 
 /** Libraries that one file alone may know. */
-const ONE_FILE_ONLY = ['pino', 'prom-client', 'undici', 'commander', 'yaml', '@hono/node-server', 'jose', 'ioredis'];
+const ONE_FILE_ONLY = [
+  'pino',
+  'prom-client',
+  'undici',
+  'commander',
+  'yaml',
+  '@hono/node-server',
+  'jose',
+  'ioredis',
+  '@aws-sdk/client-s3',
+  '@aws-sdk/client-kinesis',
+  '@aws-sdk/client-firehose',
+  '@smithy/node-http-handler',
+  'hyparquet-writer',
+];
 
 interface Import {
   readonly from: string;

@@ -46,11 +46,12 @@ export const VERB_TABLE: Readonly<Record<VerbName, Verb>> = {
     load: async () => (await import('./commands/serve.js')).serve,
   },
   ingest: {
-    summary: 'Take an SSE stream in: to files, to a hub, complete and resumable',
+    summary: 'Take an SSE stream in: to files, to a hub, to AWS, complete and resumable',
     args: [],
     examples: [
       'tidegate ingest --url https://stream.wikimedia.org/v2/stream/recentchange --sink.file.dir ./archive',
       'tidegate ingest --url https://example.com/sse --sink.hub.url http://127.0.0.1:8080 --sink.hub.channel news',
+      'tidegate ingest --url https://example.com/sse --stream news --region eu-central-1',
     ],
     load: async () => (await import('./commands/ingest.js')).ingest,
   },
@@ -112,6 +113,13 @@ export const VERB_TABLE: Readonly<Record<VerbName, Verb>> = {
       "tidegate token shop ada --expires 8h --subscribe news --subscribe 'orders.*' --publish 'orders.*'",
     ],
     load: async () => (await import('./commands/token.js')).token,
+  },
+  verify: {
+    summary: 'Prove by its manifests that an archive in S3 has no gap and no duplicate',
+    description: 'Exits 1 where it has one. What may be missing after the last object no archive can tell.',
+    args: [],
+    examples: ['tidegate verify --sink.s3.bucket archive', 'tidegate verify --sink.s3.bucket archive --deep --json'],
+    load: async () => (await import('./commands/verify.js')).verify,
   },
   completion: {
     summary: 'Print a completion script for a shell',

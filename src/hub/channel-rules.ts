@@ -1,7 +1,7 @@
+import { parsePointer } from '../base/index.js';
+import type { Pointer } from '../base/index.js';
 import { quote } from '../protocol/index.js';
 import { matchesChannel } from './channel-pattern.js';
-import { parsePointer } from './conflation-key.js';
-import type { Pointer } from './conflation-key.js';
 
 /**
  * What becomes of a subscriber that is too slow for its channel's history. `gap`: it is told what it lost and goes on.

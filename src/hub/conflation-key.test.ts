@@ -1,19 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { conflationKey, parsePointer } from './conflation-key.js';
-
-test.each([
-  ['', []],
-  ['/', ['']],
-  ['/a/0', ['a', '0']],
-  ['/a~1b/m~0n/~01', ['a/b', 'm~n', '~1']],
-])('parsePointer() reads %j', (text, names) => {
-  expect(parsePointer(text)).toEqual(names);
-});
-
-test.each(['a', '/~', '/~2'])('parsePointer() takes %j for no pointer', (text) => {
-  expect(parsePointer(text)).toBeUndefined();
-});
+import { conflationKey } from './conflation-key.js';
 
 test('conflationKey() is the value that the pointer finds', () => {
   expect(conflationKey({ data: '{"a":[{"s":"x"}]}' }, ['a', '0', 's'])).toBe('value:"x"');

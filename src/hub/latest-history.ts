@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 
+import type { Pointer } from '../base/index.js';
 import { isControlType } from '../protocol/index.js';
 import { conflationKey } from './conflation-key.js';
-import type { KeyedFields, Pointer } from './conflation-key.js';
+import type { KeyedFields } from './conflation-key.js';
 import { readFrame } from './form.js';
 import type { ChannelHistory, Lost, Slice } from './history.js';
 import { NOTHING_LOST } from './history.js';

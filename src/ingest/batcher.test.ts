@@ -10,7 +10,7 @@ function setUp(): { spool: Spool; clock: ManualClock; stop: AbortController; nex
   const clock = new ManualClock();
   const stop = new AbortController();
   const next = async (): Promise<readonly string[]> => {
-    const batch = await nextBatch(spool.reader('s'), LIMITS, { clock, signal: stop.signal });
+    const batch = await nextBatch(spool.reader('s'), () => LIMITS, { clock, signal: stop.signal });
     return batch.map((event) => event.data);
   };
   return { spool, clock, stop, next };
@@ -20,6 +20,30 @@ const append = (spool: Spool, data: string): boolean =>
   spool.tryAppend({ id: '', type: 'message', data, receivedAt: 0 }, '');
 
 describe('nextBatch()', () => {
+  it('does not wait when half of what the spool holds is there: the source would soon have no room', async () => {
+    const spool = new Spool({
+      sinks: [{ name: 's', onFull: 'block' }],
+      start: { lastEventId: '', receivedAt: 0 },
+      eventsMax: 4,
+    });
+    for (const data of ['a', 'b', 'c']) append(spool, data);
+    const limits = { eventsMax: 100, bytesMax: 1e6, waitMs: 1e9 };
+    const { signal } = new AbortController();
+    const batch = await nextBatch(spool.reader('s'), () => limits, { clock: new ManualClock(), signal });
+    expect(batch.map(({ data }) => data)).toEqual(['a', 'b']);
+  });
+
+  it('asks for the limits of the batch that begins with the next event', async () => {
+    const { spool, clock, stop } = setUp();
+    for (const data of ['a', 'b', 'c', 'd']) append(spool, data);
+    const batches = ['a', 'b'].map(async (begin) => {
+      const limitsFrom = ({ data }: { readonly data: string }) => ({ ...LIMITS, eventsMax: data === begin ? 2 : 1 });
+      const batch = await nextBatch(spool.reader('s'), limitsFrom, { clock, signal: stop.signal });
+      return batch.map(({ data }) => data);
+    });
+    expect(await Promise.all(batches)).toEqual([['a', 'b'], ['c']]);
+  });
+
   it('waits for the first event, then waitMs for company', async () => {
     const { spool, clock, next } = setUp();
     const batch = next();

@@ -3,20 +3,33 @@ import type { BatchLimits } from './sinks/sink.js';
 import type { SpooledEvent, SpoolReader } from './spool.js';
 
 /**
- * The next batch for a sink: as soon as it is full, or `waitMs` after its first event came, or at once where
- * the spool is closed. Empty where nothing will come any more or `signal` aborted.
+ * The next batch for a sink: as soon as it is full, or half of what the spool holds waits for it, or `waitMs`
+ * after its first event came, or at once where the spool is closed. Empty where nothing will come any more or
+ * `signal` aborted.
  */
 export async function nextBatch(
   reader: SpoolReader,
-  limits: BatchLimits,
+  limitsFrom: (first: SpooledEvent) => BatchLimits,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<readonly SpooledEvent[]> {
   while (reader.pendingEvents === 0) {
     if (reader.isClosed || signal.aborted) return [];
     await reader.changed(signal);
   }
+  const first = reader.peek();
+  if (first === undefined) return [];
+  const limits = withinHalf(limitsFrom(first), reader.half);
   if (limits.waitMs > 0) await waitForCompany(reader, limits, { clock, signal });
   return signal.aborted ? [] : reader.take(limits);
+}
+
+/** Half of the spool, so that the source can fill the other half while a batch is written. */
+function withinHalf(limits: BatchLimits, half: SpoolReader['half']): BatchLimits {
+  return {
+    ...limits,
+    eventsMax: Math.min(limits.eventsMax, half.events),
+    bytesMax: Math.min(limits.bytesMax, half.bytes),
+  };
 }
 
 async function waitForCompany(

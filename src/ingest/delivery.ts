@@ -4,7 +4,7 @@ import type { Logger } from '../runtime/index.js';
 import { nextBatch } from './batcher.js';
 import { messageOf } from './errors.js';
 import { retry } from './retry.js';
-import type { Sink, WriteResult } from './sinks/sink.js';
+import type { BatchLimits, Sink, WriteResult } from './sinks/sink.js';
 import type { SpooledEvent, SpoolReader } from './spool.js';
 
 /** What became of the events of one sink. */
@@ -56,12 +56,14 @@ export class Delivery {
   async run(signal: AbortSignal): Promise<void> {
     const { sink, reader, clock } = this.#options;
     for (;;) {
-      const batch = await nextBatch(reader, sink.batch, { clock, signal });
+      const limitsFrom = (first: SpooledEvent): BatchLimits => sink.batchFrom?.(first) ?? sink.batch;
+      const batch = await nextBatch(reader, limitsFrom, { clock, signal });
       if (batch.length === 0) return;
       const result = await this.#write(batch, signal);
       if (result === undefined) return;
       this.#batches += 1;
       this.#refused += result.refused;
+      this.#retries += result.retries ?? 0;
       this.#written += batch.length - result.refused;
       reader.acknowledge();
     }

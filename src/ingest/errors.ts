@@ -18,6 +18,18 @@ export type IngestErrorCode =
   | 'archive-locked'
   /** The archive's folder cannot be made or written to. */
   | 'archive-unwritable'
+  /** The journal of an archive is there but cannot be understood. */
+  | 'journal-unreadable'
+  /** A package that is not installed with Tidegate is needed. */
+  | 'package-missing'
+  /** What a sink writes to is not there. */
+  | 'stream-missing'
+  /** There is no such bucket, or not where it was looked for. */
+  | 'bucket-missing'
+  /** There are no credentials, or the other side does not accept them. */
+  | 'access-refused'
+  /** The dead letters have reached their bound. */
+  | 'dead-letters-full'
   /** A part failed in a way that nobody foresaw. */
   | 'internal';
 

@@ -44,6 +44,10 @@ export interface SpoolReader {
   readonly pendingBytes: number;
   /** Nothing will be appended any more. */
   readonly isClosed: boolean;
+  /** Half of what the spool holds. */
+  readonly half: { readonly events: number; readonly bytes: number };
+  /** The next event, which stays. */
+  peek(): SpooledEvent | undefined;
   /** The next events in order. They stay in the spool until {@link acknowledge}. */
   take(limits: TakeLimits): readonly SpooledEvent[];
   /** Everything taken is safe. */
@@ -186,6 +190,8 @@ export class Spool {
       get isClosed() {
         return isClosed();
       },
+      half: { events: Math.max(1, this.#eventsMax >> 1), bytes: Math.max(1, Math.floor(this.#bytesMax / 2)) },
+      peek: () => events.at(next),
       take({ eventsMax, bytesMax }) {
         const taken: SpooledEvent[] = [];
         const bytesBefore = bytesPassed;

@@ -7,6 +7,8 @@ import {
   createSseSource,
 } from '../../ingest/index.js';
 import type { PipelineOutcome, PipelineSink, Source } from '../../ingest/index.js';
+import { createAwsSinks } from '../aws-sinks.js';
+import type { AwsSinksOptions } from '../aws-sinks.js';
 import type { Settings } from '../config/index.js';
 import { CliError } from '../errors.js';
 import { readHeaders } from '../headers.js';
@@ -26,7 +28,7 @@ export const ingest: Command = async (context) => {
     source: createSource(settings, await readHeaders(settings, io.cwd)),
     ...(settings['filter.types'].length === 0 ? {} : { types: settings['filter.types'] }),
     spool: { eventsMax: settings['spool.events'], bytesMax: settings['spool.bytes'] },
-    sinks: createSinks(settings, io.cwd),
+    sinks: createSinks({ settings, cwd: io.cwd, logger }),
     checkpoint: createFileCheckpointStore({ path: checkpointPath(settings, io.cwd), pipeline: name }),
     checkpointIntervalMs: settings['checkpoint.intervalMs'],
     logger,
@@ -49,7 +51,8 @@ function createSource(settings: Settings, headers: Readonly<Record<string, strin
   });
 }
 
-function createSinks(settings: Settings, cwd: string): readonly PipelineSink[] {
+function createSinks(options: AwsSinksOptions): readonly PipelineSink[] {
+  const { settings, cwd } = options;
   const sinks: PipelineSink[] = [];
   const folder = settings['sink.file.dir'];
   if (folder !== undefined) {
@@ -66,6 +69,7 @@ function createSinks(settings: Settings, cwd: string): readonly PipelineSink[] {
   const [url, channel] = [settings['sink.hub.url'], settings['sink.hub.channel']];
   if (url !== undefined && channel !== undefined)
     sinks.push({ sink: createHubSink({ url, channel, keepIds: settings['sink.hub.keepIds'] }) });
+  sinks.push(...createAwsSinks(options));
   return sinks;
 }
 

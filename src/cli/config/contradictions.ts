@@ -6,19 +6,23 @@ import type { VerbName } from './setting.js';
 import type { Key, Settings } from './table.js';
 import { webhooksOfHub } from './webhook-contradictions.js';
 
+/** Whoever sets one of these has a sink. */
+const SINKS = ['sink.file.dir', 'sink.kinesis.stream', 'sink.firehose.stream', 'sink.s3.bucket'] as const;
+
 type Check = (settings: Settings, origins: Origins) => CliError | undefined;
 
 const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers],
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
-  ingest: [ends],
+  ingest: [ends, streams],
   publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse']), oneToken],
   generate: [oneToken],
   subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since']), oneToken],
   replay: [endlessEnd],
   record: [],
   token: [secretOfToken],
+  verify: [bucketOfArchive],
   completion: [],
 };
 
@@ -100,12 +104,34 @@ function ends(settings: Settings): CliError | undefined {
     return new CliError('missing-value', 'Cannot publish to a hub channel without a hub: give --sink.hub.url URL');
   if (hubUrl !== undefined && hubChannel === undefined)
     return new CliError('missing-value', 'Cannot publish to a hub without a channel: give --sink.hub.channel NAME');
-  if (hubUrl === undefined && settings['sink.file.dir'] === undefined)
+  if (hubUrl === undefined && SINKS.every((key) => settings[key] === undefined))
     return new CliError(
       'missing-value',
-      'Cannot ingest without a sink: give --sink.file.dir FOLDER or --sink.hub.url URL',
+      'Cannot ingest without a sink: give --sink.file.dir FOLDER, --sink.hub.url URL, --sink.kinesis.stream NAME or --sink.s3.bucket BUCKET',
     );
   return undefined;
+}
+
+/** Settings of a stream that nobody named, and records that no request could hold. */
+function streams(settings: Settings, origins: Origins): CliError | undefined {
+  for (const service of ['kinesis', 'firehose'] as const) {
+    const stream = `sink.${service}.stream` as const;
+    const keys = [`sink.${service}.region`, `sink.${service}.endpoint`] as const;
+    const given = keys.find((key) => settings[key] !== undefined);
+    if (given !== undefined && settings[stream] === undefined)
+      return new CliError(
+        'missing-value',
+        `Cannot use ${given}${where(origins, given)} without a stream: give --${stream} NAME`,
+      );
+  }
+  const [record, request] = ['sink.kinesis.recordBytes', 'sink.kinesis.requestBytes'] as const;
+  if (settings[record] <= settings[request]) return undefined;
+  return contradiction(origins, [record, request], `${settings[record]} bytes are more than ${settings[request]}`);
+}
+
+function bucketOfArchive(settings: Settings): CliError | undefined {
+  if (settings['sink.s3.bucket'] !== undefined) return undefined;
+  return new CliError('missing-value', 'Cannot verify without an archive: give --sink.s3.bucket BUCKET');
 }
 
 function oneToken(settings: Settings, origins: Origins): CliError | undefined {

@@ -41,6 +41,8 @@ export const FLAGS = {
     ...flag(['subscribe', 'generate'], { doc: 'Stop after so many events.', default: undefined }),
     min: 1,
   }),
+  deep: boolean(flag('verify', { doc: 'Read all data and compare its SHA-256, not its size alone.', default: false })),
+  json: boolean(flag('verify', { doc: 'Print the report as JSON.', default: false })),
   force: boolean(flag('record', { doc: 'Overwrite FILE when it exists.', default: false })),
   seconds: integer({
     ...flag('record', { doc: 'Stop after so many seconds.', default: undefined }),

@@ -133,6 +133,24 @@ describe('loadSettings()', () => {
       'missing-value',
       '--sink.hub.channel',
     ],
+    [
+      'a region without a stream',
+      { verb: 'ingest', file: 'source.url: http://x\nsink.file.dir: a\nsink.kinesis.region: eu-west-1' },
+      'missing-value',
+      'sink.kinesis.region (tidegate.yaml:3) without a stream',
+    ],
+    [
+      'records that no request holds',
+      { verb: 'ingest', file: 'source.url: http://x\nsink.kinesis: {stream: s, recordBytes: 6MiB}' },
+      'contradiction',
+      '6291456 bytes are more than 5242880',
+    ],
+    [
+      'a partition key of nothing',
+      { verb: 'ingest', file: 'sink.kinesis.partitionKey: meta/id' },
+      'bad-value',
+      'random, type, id or a JSON pointer',
+    ],
     ['a file that is not there', { env: { TIDEGATE_CONFIG: 'no.yaml' } }, 'unreadable-file', '"no.yaml": ENOENT'],
   ] satisfies readonly (readonly [string, Given, string, string])[])('refuses %s', (_name, given, code, sentence) => {
     let thrown: unknown;

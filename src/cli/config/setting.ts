@@ -12,6 +12,7 @@ export const VERBS = [
   'generate',
   'demo',
   'token',
+  'verify',
   'completion',
 ] as const;
 export type VerbName = (typeof VERBS)[number];

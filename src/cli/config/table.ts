@@ -4,8 +4,10 @@ import { FLAGS } from './flags.js';
 import { HTTP } from './http-settings.js';
 import { LIMITS } from './limit-settings.js';
 import { REDIS } from './redis-settings.js';
+import { S3 } from './s3-settings.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
 import type { FlagAlias, Setting, VerbName } from './setting.js';
+import { SINKS } from './sink-settings.js';
 import { WEBHOOKS } from './webhook-settings.js';
 
 const KIB = 1024;
@@ -28,7 +30,7 @@ const TABLE = {
 
   config: string({
     doc: 'The configuration file; ./tidegate.yaml is read when it is there.',
-    verbs: [...EVERY, 'token'],
+    verbs: [...EVERY, 'token', 'verify'],
     default: undefined,
     reach: 'flag-and-variable',
     placeholder: 'file',
@@ -220,14 +222,14 @@ const TABLE = {
     aliases: [{ flag: '-t' }, { flag: '--types' }],
   }),
   'spool.events': integer({
-    doc: 'Events that may wait for sinks.',
+    doc: 'Events that may wait for sinks; a batch or an object has half of them at most.',
     verbs: INGEST,
-    default: 10_000,
+    default: 100_000,
     unit: 'events',
     min: 1,
   }),
   'spool.bytes': integer({
-    doc: 'Bytes that may wait for sinks.',
+    doc: 'Bytes that may wait for sinks; a batch or an object has half of them at most.',
     verbs: INGEST,
     default: 64 * MIB,
     unit: 'bytes',
@@ -257,39 +259,9 @@ const TABLE = {
     default: './tidegate-data',
     placeholder: 'folder',
   }),
-  'sink.file.dir': string({
-    doc: 'Archive to files in this folder.',
-    verbs: INGEST,
-    default: undefined,
-    placeholder: 'folder',
-  }),
-  'sink.file.rotateBytes': integer({
-    doc: 'A new file after so many bytes.',
-    verbs: INGEST,
-    default: 64 * MIB,
-    unit: 'bytes',
-    min: 1,
-  }),
-  'sink.file.rotateMs': integer({
-    doc: 'A new file after so long.',
-    verbs: INGEST,
-    default: 3_600_000,
-    unit: 'ms',
-    min: 1,
-  }),
-  'sink.file.gzip': boolean({ doc: 'Compress files once they are complete.', verbs: INGEST, default: false }),
-  'sink.hub.url': url({
-    doc: 'Publish to this hub.',
-    verbs: INGEST,
-    default: undefined,
-  }),
-  'sink.hub.channel': string({
-    doc: 'Publish to this channel of it.',
-    verbs: INGEST,
-    default: undefined,
-    placeholder: 'channel',
-  }),
-  'sink.hub.keepIds': boolean({ doc: "Publish with the upstream's ids.", verbs: INGEST, default: false }),
+
+  ...SINKS,
+  ...S3,
 
   // --- Log ----------------------------------------------------------------------------------------
   'log.level': choice(LOG_LEVELS, {

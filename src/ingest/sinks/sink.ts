@@ -19,6 +19,8 @@ export interface SinkContext {
 export interface WriteResult {
   /** Events that the other side will never take; each was logged. They count as acknowledged. */
   readonly refused: number;
+  /** Attempts that the sink repeated by itself (default 0). */
+  readonly retries?: number;
 }
 
 /**
@@ -28,6 +30,8 @@ export interface Sink {
   /** Unique in its pipeline. */
   readonly name: string;
   readonly batch: BatchLimits;
+  /** Limits of the batch that begins with `first`, where they are others than {@link batch}. */
+  batchFrom?(first: SpooledEvent): BatchLimits;
   /** @throws IngestError where the sink cannot be used at all: the pipeline then does not start. */
   open(context: SinkContext): Promise<void>;
   /**

@@ -1,0 +1,47 @@
+import { verifyS3Archive } from '../../ingest/index.js';
+import type { ArchiveReport, Finding } from '../../ingest/index.js';
+import type { Settings } from '../config/index.js';
+import { CliError } from '../errors.js';
+import { writeFully } from '../io.js';
+import type { Command } from '../verbs.js';
+
+/** `tidegate verify`: says what an archive's manifests prove, and fails where it has a gap or a duplicate. */
+export const verify: Command = async ({ settings, io }) => {
+  const report = await verifyS3Archive(optionsOf(settings), io.signal);
+  await writeFully(io.stdout, settings.json ? `${JSON.stringify(report)}\n` : render(report));
+  if (!report.isSound) throw new CliError('failed', 'The archive is not whole, or holds events twice');
+};
+
+function optionsOf(settings: Settings): Parameters<typeof verifyS3Archive>[0] {
+  const [region, endpoint] = [settings['sink.s3.region'], settings['sink.s3.endpoint']];
+  return {
+    bucket: settings['sink.s3.bucket'] ?? '',
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    manifestPrefix: settings['sink.s3.manifestPrefix'],
+    readsData: settings.deep,
+  };
+}
+
+function render({ objects, events, bytes, chains, findings }: ArchiveReport): string {
+  const head = `${objects} objects, ${events} events, ${bytes} bytes, ${chains} ${chains === 1 ? 'chain' : 'chains'}`;
+  const lines = findings.length === 0 ? ['no gap, no duplicate'] : findings.map(describe);
+  return `${[head, ...lines].join('\n')}\n`;
+}
+
+function describe(finding: Finding): string {
+  switch (finding.kind) {
+    case 'gap':
+      return `gap: objects ${finding.from} to ${finding.to} of chain ${finding.chain} are missing`;
+    case 'broken-link':
+      return `broken link: ${finding.key} begins after "${finding.after}", the object before it ends with "${finding.expected}"`;
+    case 'duplicate':
+      return `duplicate: ${finding.events} events, in ${finding.keys.join(' and ')}`;
+    case 'missing-object':
+      return `missing: ${finding.key} with ${finding.events} events`;
+    case 'different-object':
+      return `different: ${finding.key} is not what its manifest says`;
+    case 'new-chain':
+      return `new chain: from ${finding.key} on; nothing tells what lies between it and the chain before`;
+  }
+}
