@@ -59,7 +59,7 @@ export const HTTP = {
     item: /^(loopback|private|[0-9A-Fa-f.:]+(\/\d{1,3})?)$/,
   }),
   'http.hosts': list<string>({
-    doc: 'Host names that requests may name beside localhost and IP addresses; * for any. With auth none on loopback no others are answered, else only where this is set.',
+    doc: 'Host names that requests may name beside IP addresses and names without a dot, such as localhost; * for any. With auth none on loopback no others are answered, else only where this is set.',
     verbs: HUB,
     default: [],
     placeholder: 'host',

@@ -5,7 +5,8 @@ import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
 
 /**
- * Whether a request names a host that the hub answers for: an IP address, `localhost`, or one of `hosts`; `*` is any.
+ * Whether a request names a host that the hub answers for: an IP address, `localhost`, a name without a dot, or one of
+ * `hosts`; `*` is any.
  * A page whose own name was pointed at this machine (DNS rebinding) is of one origin with the hub to its browser, and
  * only the name gives it away. Programs that name none (HTTP/1.0) are no browser.
  */
@@ -18,7 +19,9 @@ export function isHostAllowed(headers: IncomingHttpHeaders, hosts: readonly stri
     .replace(/:[0-9]*$/, '')
     .replace(/\.$/, '');
   // To browsers and resolvers whatever ends in it is this machine (RFC 6761, 6.3).
-  if (name === 'localhost' || name.endsWith('.localhost')) return true;
+  if (name.endsWith('.localhost')) return true;
+  // Nobody can have such a name in the public DNS (RFC 7085); services of a compose stack do, and `/etc/hosts`.
+  if (/^[\w-]+$/.test(name)) return true;
   if (isIP(name) === 4 || (/^\[.*\]$/.test(name) && isIP(name.slice(1, -1)) === 6)) return true;
   return hosts.some((allowed) => allowed.toLowerCase() === name);
 }
