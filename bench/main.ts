@@ -11,14 +11,40 @@ import { LOADS } from './measures.js';
 import { hasNchan } from './servers.js';
 import type { ServerName } from './servers.js';
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '5' },
-    only: { type: 'string', default: '' },
-    tools: { type: 'string' },
-  },
-});
+const USAGE = `npm run bench -- [options]
+
+  --rounds N      of each load on each server, in turn (default 5)
+  --seconds N     that a load is looked at (default 5)
+  --only PATTERN  loads whose name fits this regular expression (default all)
+  --tools FOLDER  fan-out is measured by sseload.c and ssepub.c of that folder
+  --help          shows this, and the loads`;
+
+function readOptions(): ReturnType<typeof parse> {
+  try {
+    return parse();
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+function parse(): { rounds: string; seconds: string; only: string; tools?: string; help?: boolean } {
+  return parseArgs({
+    options: {
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '5' },
+      only: { type: 'string', default: '' },
+      tools: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  }).values;
+}
+
+const values = readOptions();
+if (values.help === true) {
+  console.log([USAGE, '', ...LOADS.map(({ name }) => `  ${name}`)].join('\n'));
+  process.exit();
+}
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 const tools = values.tools === undefined ? undefined : compileTools(values.tools);
