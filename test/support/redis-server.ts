@@ -9,7 +9,8 @@ import { createInterface } from 'node:readline';
 import { freePort } from './free-port.js';
 import { createTemporaryFolder } from './temporary-folder.js';
 
-const PROGRAM = '/usr/bin/redis-server';
+/** Another version of Redis can be tried by its path. */
+const PROGRAM = process.env['TIDEGATE_TEST_REDIS_SERVER'] ?? '/usr/bin/redis-server';
 
 /** Whether a real Redis can be started here; tests that need it are skipped by name where it cannot. */
 export const hasRedis = existsSync(PROGRAM);
@@ -97,7 +98,7 @@ export async function startRedisCluster(): Promise<AsyncDisposable & { readonly 
   const [first] = nodes;
   for (const [at, { port }] of nodes.entries()) {
     await tell(port, `CLUSTER SET-CONFIG-EPOCH ${at + 1}`);
-    await tell(port, `CLUSTER ADDSLOTSRANGE ${[0, 5461, 10_923][at]} ${[5460, 10_922, 16_383][at]}`);
+    await tell(port, `CLUSTER ADDSLOTS ${slotsOf(at).join(' ')}`);
     if (at > 0) await tell(port, `CLUSTER MEET 127.0.0.1 ${first?.port ?? 0}`);
   }
   for (const { port } of nodes) {
@@ -112,6 +113,12 @@ export async function startRedisCluster(): Promise<AsyncDisposable & { readonly 
       for (const node of nodes) await node[Symbol.asyncDispose]();
     },
   };
+}
+
+/** One by one: there is no command for a range before Redis 7. */
+function slotsOf(master: number): readonly number[] {
+  const [from = 0, to = 0] = [0, 5461, 10_923, 16_384].slice(master);
+  return Array.from({ length: to - from }, (_, at) => from + at);
 }
 
 /** What Redis answers to one command. */
