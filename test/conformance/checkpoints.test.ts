@@ -1,10 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRedisCheckpointStore, createS3CheckpointStore } from '../../src/ingest/index.js';
 import type { Checkpoint, CheckpointStore } from '../../src/ingest/index.js';
 import { CuttableLink } from '../support/cuttable-link.js';
 import { FakeS3 } from '../support/fake-s3.js';
 import { CREDENTIALS } from '../support/kinesalite.js';
+import { hasMoto, MOTO, MotoServer } from '../support/moto-server.js';
 import { hasRedis, startRedis } from '../support/redis-server.js';
+import { S3Archive } from '../support/s3-archive.js';
 import { describeCheckpointStore } from './checkpoint.js';
 import type { CheckpointFixture } from './checkpoint.js';
 
@@ -15,9 +17,9 @@ const checkpoint = (lastEventId: string): Checkpoint => ({
   updatedAt: '2026-11-20T00:00:01.000Z',
 });
 
-const onS3 = (s3: FakeS3, pipeline = 'p'): CheckpointStore =>
+const onS3 = (s3: { readonly endpoint: string }, pipeline = 'p', bucket = 'bucket'): CheckpointStore =>
   createS3CheckpointStore({
-    bucket: 'bucket',
+    bucket,
     key: 'checkpoints/p.json',
     pipeline,
     endpoint: s3.endpoint,
@@ -71,6 +73,23 @@ describe('createS3CheckpointStore()', () => {
     s3.failNext('internal-error');
     await expect(onS3(s3).load()).rejects.toMatchObject({ code: 'checkpoint-unreadable' });
     await store.close?.();
+  });
+});
+
+describe.skipIf(!hasMoto)(`with moto ${MOTO}`, () => {
+  let moto: MotoServer | undefined;
+  let buckets = 0;
+  beforeAll(async () => {
+    moto = await MotoServer.start();
+  }, 60_000);
+  afterAll(() => moto?.[Symbol.asyncDispose]());
+
+  describeCheckpointStore('createS3CheckpointStore() on moto', async () => {
+    buckets += 1;
+    const [server, bucket] = [{ endpoint: moto?.endpoint ?? '' }, `bucket-${buckets}`];
+    using archive = new S3Archive(server.endpoint, bucket);
+    await archive.createBucket();
+    return fixture({ [Symbol.asyncDispose]: () => Promise.resolve() }, (pipeline) => onS3(server, pipeline, bucket));
   });
 });
 

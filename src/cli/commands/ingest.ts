@@ -19,7 +19,8 @@ import type { Command } from '../verbs.js';
 /** `tidegate ingest`: one pipeline until its source ends for good or the process is told to stop. */
 export const ingest: Command = async (context) => {
   const { settings, io } = context;
-  const line = io.stderr.isTTY === true ? new LiveLine(io.stderr) : undefined;
+  // Not among events that are written to the same terminal.
+  const line = io.stderr.isTTY === true && !settings['sink.stdout'] ? new LiveLine(io.stderr) : undefined;
   // Where events go to standard output, everything else goes beside it.
   const output = settings['sink.stdout'] ? io.stderr : io.stdout;
   const logger = createServiceLogger(context, output, above(line, output));
