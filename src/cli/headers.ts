@@ -11,7 +11,12 @@ import { CliError } from './errors.js';
 export async function readHeaders(settings: Settings, cwd: string): Promise<Readonly<Record<string, string>>> {
   const path = settings['source.headersFile'];
   const lines = path === undefined ? [] : await readLines(resolve(cwd, path));
-  return Object.fromEntries([...lines, ...settings['source.headers']].map(toPair));
+  return toHeaders([...lines, ...settings['source.headers']]);
+}
+
+/** Headers of lines such as `Name: value`; the last of one name counts. @throws CliError `bad-value`, without the value. */
+export function toHeaders(lines: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(lines.map(toPair));
 }
 
 async function readLines(path: string): Promise<readonly string[]> {

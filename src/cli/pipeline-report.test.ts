@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { PipelineStats } from '../ingest/index.js';
-import { formatProgress, measure } from './pipeline-report.js';
+import { createCapturingLogger } from '../../test/support/capturing-logger.js';
+import { ManualClock } from '../../test/support/clocks.js';
+import { formatProgress, measure, reportProgress } from './pipeline-report.js';
 
 function statsOf(events: number, spooled: number, receivedAt: number): PipelineStats {
   return {
@@ -31,5 +33,33 @@ describe('formatProgress()', () => {
     const progress = measure(statsOf(1250, 4, 1500), { at: 1000, events: 1000 }, 3000);
     expect(formatProgress(progress)).toBe('● 1,250 events  125/s  2 KiB  spool 4  lag 1.5 s  reconnects 3');
     expect(formatProgress({ ...progress, isConnected: false, gaps: 2 })).toMatch(/^○ .* gaps 2$/);
+  });
+});
+
+describe('reportProgress()', () => {
+  it('logs the rate line of what it replaces, each time with the events since the last', () => {
+    const clock = new ManualClock(1000);
+    const logger = createCapturingLogger();
+    let events = 0;
+    const report = reportProgress({ stats: () => statsOf(events, 0, 0), logger, line: undefined, clock });
+    events = 7;
+    clock.advance(30_000);
+    events = 9;
+    clock.advance(30_000);
+    expect(logger.lines.map(({ message }) => message)).toEqual([
+      'SSE received [7] events between [1000] and [31000]',
+      'SSE received [2] events between [31000] and [61000]',
+    ]);
+    report[Symbol.dispose]();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('logs as often as asked for, and never at 0', () => {
+    const clock = new ManualClock(0);
+    const logger = createCapturingLogger();
+    using _often = reportProgress({ stats: () => statsOf(0, 0, 0), logger, line: undefined, clock, logEveryMs: 10 });
+    using _never = reportProgress({ stats: () => statsOf(0, 0, 0), logger, line: undefined, clock, logEveryMs: 0 });
+    clock.advance(30);
+    expect(logger.lines).toHaveLength(3);
   });
 });

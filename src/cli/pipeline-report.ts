@@ -11,8 +11,10 @@ const LOG_EVERY_MS = 30_000;
 export interface ReportOptions {
   readonly stats: () => PipelineStats;
   readonly logger: Logger;
-  /** A live line on a terminal; without it a log line every 30 s. */
+  /** A live line on a terminal; without it a log line now and then. */
   readonly line: LiveLine | undefined;
+  /** Milliseconds between two log lines (default 30,000; 0: none). */
+  readonly logEveryMs?: number;
   readonly clock?: Clock;
 }
 
@@ -31,16 +33,17 @@ interface Progress {
 }
 
 /** Reports a pipeline's progress until disposed. */
-export function reportProgress({ stats, logger, line, clock = systemClock }: ReportOptions): Disposable {
-  const everyMs = line === undefined ? LOG_EVERY_MS : LINE_EVERY_MS;
+export function reportProgress(options: ReportOptions): Disposable {
+  const { stats, logger, line, logEveryMs = LOG_EVERY_MS, clock = systemClock } = options;
+  const everyMs = line === undefined ? logEveryMs : LINE_EVERY_MS;
   let before = { at: clock.now(), events: stats().source.events };
-  let cancel = clock.after(everyMs, report);
+  let cancel = everyMs === 0 ? (): void => {} : clock.after(everyMs, report);
   function report(): void {
     const now = clock.now();
     const progress = measure(stats(), before, now);
-    before = { at: now, events: progress.events };
-    if (line === undefined) logger.info(progress, 'Ingest progress');
+    if (line === undefined) logger.info(progress, formatRate(progress.events - before.events, before.at, now));
     else line.show(formatProgress(progress));
+    before = { at: now, events: progress.events };
     cancel = clock.after(everyMs, report);
   }
   return {
@@ -49,6 +52,11 @@ export function reportProgress({ stats, logger, line, clock = systemClock }: Rep
       line?.clear();
     },
   };
+}
+
+/** What scripts that watch the SSE ingest on Fargate look for; times in milliseconds since 1970. */
+function formatRate(events: number, fromMs: number, toMs: number): string {
+  return `SSE received [${events}] events between [${fromMs}] and [${toMs}]`;
 }
 
 interface Mark {

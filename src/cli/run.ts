@@ -1,7 +1,9 @@
 import { loadSettings } from './config/index.js';
-import { EXIT, exitCodeOf } from './errors.js';
+import { CliError, EXIT, exitCodeOf } from './errors.js';
 import type { ExitCode } from './errors.js';
+import { renderVerbHelp } from './help.js';
 import type { Io } from './io.js';
+import { checkLegacyIngest, isLegacyIngest, translateLegacyIngest } from './legacy-ingest.js';
 import { parseCommandLine } from './program.js';
 import { painter, printable } from './terminal.js';
 import { VERB_TABLE } from './verbs.js';
@@ -14,9 +16,10 @@ import { readVersion } from './version.js';
  */
 export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode> {
   let isDebug = false;
+  const isLegacy = isLegacyIngest(argv);
   try {
     const style = { columns: Math.min(io.stdout.columns || 100, 120), paint: painter(io.stdout, io.env) };
-    const invocation = parseCommandLine(argv, { version: readVersion(), style });
+    const invocation = parseCommandLine(translateLegacyIngest(argv), { version: readVersion(), style });
     if (invocation.kind === 'print') {
       io.stdout.write(invocation.text);
       return EXIT.ok;
@@ -24,12 +27,17 @@ export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode>
     const { verb, args, flags } = invocation;
     const { settings, origins, warnings } = loadSettings({ verb, flags, env: io.env, cwd: io.cwd });
     isDebug = settings['log.level'] === 'debug';
+    if (isLegacy) checkLegacyIngest(settings);
     for (const warning of warnings) io.stderr.write(`${painter(io.stderr, io.env)('yellow', 'note')} ${warning}\n`);
     const command = await VERB_TABLE[verb].load();
     await command({ settings, origins, args, io });
     return EXIT.ok;
   } catch (error) {
-    return report(error, io, isDebug);
+    const code = report(error, io, isDebug);
+    // Whoever types that system's flags expects its answer to a missing one: the help, and 1.
+    if (!isLegacy || !(error instanceof CliError) || error.code !== 'missing-value') return code;
+    io.stderr.write(`\n${renderVerbHelp('ingest', { columns: 100, paint: painter(io.stderr, io.env) })}`);
+    return EXIT.failure;
   }
 }
 

@@ -11,6 +11,7 @@ type FileKey =
   | 'auth.apiKeysFile'
   | 'auth.webhook.secretFile'
   | 'webhooks.secretFile'
+  | 'sink.http.secretFile'
   | 'tokenFile';
 
 /** The text of the file that a setting names; undefined where it names none. @throws CliError `unreadable-file`. */

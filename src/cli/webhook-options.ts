@@ -1,5 +1,5 @@
-import { readWebhookSecret } from '../hub/index.js';
 import type { WebhookOptions } from '../hub/index.js';
+import { readWebhookSecret } from '../runtime/index.js';
 import type { Settings } from './config/index.js';
 import { CliError } from './errors.js';
 import { readSecretFile } from './setting-file.js';

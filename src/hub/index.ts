@@ -18,4 +18,3 @@ export type { Hub } from './hub.js';
 export { DEFAULT_HISTORY, DEFAULT_LIMITS, DEFAULT_TIMES } from './limits.js';
 export type { HistoryLimits, HubLimits } from './limits.js';
 export type { HubOptions, WebhookOptions } from './settings.js';
-export { readWebhookSecret } from './webhooks/signature.js';

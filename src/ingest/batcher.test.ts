@@ -1,12 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/clocks.js';
 import { nextBatch } from './batcher.js';
-import { Spool } from './spool.js';
+import { MemorySpool } from './spool.js';
 
 const LIMITS = { eventsMax: 3, bytesMax: 10_000, waitMs: 100 };
 
-function setUp(): { spool: Spool; clock: ManualClock; stop: AbortController; next: () => Promise<readonly string[]> } {
-  const spool = new Spool({ sinks: [{ name: 's', onFull: 'block' }], start: { lastEventId: '', receivedAt: 0 } });
+function setUp(): {
+  spool: MemorySpool;
+  clock: ManualClock;
+  stop: AbortController;
+  next: () => Promise<readonly string[]>;
+} {
+  const spool = new MemorySpool({ sinks: [{ name: 's', onFull: 'block' }], start: { lastEventId: '', receivedAt: 0 } });
   const clock = new ManualClock();
   const stop = new AbortController();
   const next = async (): Promise<readonly string[]> => {
@@ -16,12 +21,12 @@ function setUp(): { spool: Spool; clock: ManualClock; stop: AbortController; nex
   return { spool, clock, stop, next };
 }
 
-const append = (spool: Spool, data: string): boolean =>
+const append = (spool: MemorySpool, data: string): boolean =>
   spool.tryAppend({ id: '', type: 'message', data, receivedAt: 0 }, '');
 
 describe('nextBatch()', () => {
   it('does not wait when half of what the spool holds is there: the source would soon have no room', async () => {
-    const spool = new Spool({
+    const spool = new MemorySpool({
       sinks: [{ name: 's', onFull: 'block' }],
       start: { lastEventId: '', receivedAt: 0 },
       eventsMax: 4,
@@ -36,12 +41,13 @@ describe('nextBatch()', () => {
   it('asks for the limits of the batch that begins with the next event', async () => {
     const { spool, clock, stop } = setUp();
     for (const data of ['a', 'b', 'c', 'd']) append(spool, data);
-    const batches = ['a', 'b'].map(async (begin) => {
+    const batches: (readonly string[])[] = [];
+    for (const begin of ['a', 'b']) {
       const limitsFrom = ({ data }: { readonly data: string }) => ({ ...LIMITS, eventsMax: data === begin ? 2 : 1 });
       const batch = await nextBatch(spool.reader('s'), limitsFrom, { clock, signal: stop.signal });
-      return batch.map(({ data }) => data);
-    });
-    expect(await Promise.all(batches)).toEqual([['a', 'b'], ['c']]);
+      batches.push(batch.map(({ data }) => data));
+    }
+    expect(batches).toEqual([['a', 'b'], ['c']]);
   });
 
   it('waits for the first event, then waitMs for company', async () => {

@@ -12,15 +12,20 @@ export async function nextBatch(
   limitsFrom: (first: SpooledEvent) => BatchLimits,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<readonly SpooledEvent[]> {
-  while (reader.pendingEvents === 0) {
-    if (reader.isClosed || signal.aborted) return [];
-    await reader.changed(signal);
+  for (;;) {
+    while (reader.pendingEvents === 0) {
+      if (reader.isClosed || signal.aborted) return [];
+      await reader.changed(signal);
+    }
+    const first = await reader.peek();
+    if (signal.aborted) return [];
+    // The spool may have dropped it meanwhile.
+    if (first === undefined) continue;
+    const limits = withinHalf(limitsFrom(first), reader.half);
+    if (limits.waitMs > 0) await waitForCompany(reader, limits, { clock, signal });
+    const batch = signal.aborted ? [] : await reader.take(limits);
+    if (batch.length > 0 || signal.aborted) return batch;
   }
-  const first = reader.peek();
-  if (first === undefined) return [];
-  const limits = withinHalf(limitsFrom(first), reader.half);
-  if (limits.waitMs > 0) await waitForCompany(reader, limits, { clock, signal });
-  return signal.aborted ? [] : reader.take(limits);
 }
 
 /** Half of the spool, so that the source can fill the other half while a batch is written. */

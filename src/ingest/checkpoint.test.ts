@@ -17,7 +17,7 @@ const GOOD = {
 describeCheckpointStore('createFileCheckpointStore()', async () => {
   const folder = await createTemporaryFolder();
   return {
-    create: () => createFileCheckpointStore({ path: join(folder.path, 'new', 'p.json'), pipeline: 'p' }),
+    create: (pipeline = 'p') => createFileCheckpointStore({ path: join(folder.path, 'new', 'p.json'), pipeline }),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 });

@@ -30,8 +30,13 @@ export interface CheckpointStore {
    * @throws IngestError `checkpoint-unreadable`, `checkpoint-foreign`: never silently start over.
    */
   load(): Promise<Checkpoint | undefined>;
-  /** Resolves when the checkpoint is durable. */
+  /**
+   * Resolves when the checkpoint is durable. Who could not lock it away from others asks here instead.
+   * @throws IngestError `checkpoint-taken`: somebody else has saved since this store loaded or saved.
+   */
   save(checkpoint: Checkpoint): Promise<void>;
+  /** Gives up what it is connected to; the store is not used after it. */
+  close?(): Promise<void>;
 }
 
 export interface FileCheckpointStoreOptions {
@@ -50,12 +55,11 @@ export function createFileCheckpointStore({ path, pipeline }: FileCheckpointStor
     async load() {
       await removeTemporaryFiles(path);
       const text = await readIfThere(path);
-      return text === undefined ? undefined : parseCheckpoint(text, { path, pipeline });
+      return text === undefined ? undefined : parseCheckpoint(text, { place: path, pipeline });
     },
     async save(checkpoint) {
-      const text = JSON.stringify({ version: VERSION, pipeline, ...checkpoint }, undefined, 2);
       await mkdir(dirname(path), { recursive: true });
-      await writeFileAtomic(path, `${text}\n`);
+      await writeFileAtomic(path, formatCheckpoint(checkpoint, { pipeline }));
     },
   };
 }
@@ -84,28 +88,43 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-function parseCheckpoint(text: string, { path, pipeline }: FileCheckpointStoreOptions): Checkpoint {
+/** A checkpoint as JSON; `more` are fields that its store alone reads. */
+export function formatCheckpoint(
+  checkpoint: Checkpoint,
+  more: { readonly pipeline: string; readonly writer?: string },
+): string {
+  return `${JSON.stringify({ version: VERSION, ...more, ...checkpoint }, undefined, 2)}\n`;
+}
+
+/**
+ * What {@link formatCheckpoint} made `text` of. `place` says where it was read, without secrets.
+ * @throws IngestError `checkpoint-unreadable`, `checkpoint-foreign`.
+ */
+export function parseCheckpoint(
+  text: string,
+  { place, pipeline }: { readonly place: string; readonly pipeline: string },
+): Checkpoint {
   const fields = parseObject(text);
-  if (fields === undefined) throw unreadable(path, 'it holds no JSON object');
+  if (fields === undefined) throw unreadable(place, 'it holds no JSON object');
   if (fields['version'] !== VERSION)
     throw new IngestError(
       'checkpoint-foreign',
-      `Cannot use checkpoint ${path}: it has version ${JSON.stringify(fields['version'])}, not ${VERSION}`,
+      `Cannot use checkpoint ${place}: it has version ${JSON.stringify(fields['version'])}, not ${VERSION}`,
     );
   if (fields['pipeline'] !== pipeline)
     throw new IngestError(
       'checkpoint-foreign',
-      `Cannot use checkpoint ${path}: it belongs to pipeline ${JSON.stringify(fields['pipeline'])}, not "${pipeline}"`,
+      `Cannot use checkpoint ${place}: it belongs to pipeline ${JSON.stringify(fields['pipeline'])}, not "${pipeline}"`,
     );
   const { lastEventId, receivedAt, gaps, updatedAt } = fields;
-  if (typeof lastEventId !== 'string') throw unreadable(path, 'lastEventId is no text');
-  if (!isTime(receivedAt) || !isTime(updatedAt)) throw unreadable(path, 'receivedAt or updatedAt is no time');
-  if (!Array.isArray(gaps) || !gaps.every(isGap)) throw unreadable(path, 'gaps is no list of gaps');
+  if (typeof lastEventId !== 'string') throw unreadable(place, 'lastEventId is no text');
+  if (!isTime(receivedAt) || !isTime(updatedAt)) throw unreadable(place, 'receivedAt or updatedAt is no time');
+  if (!Array.isArray(gaps) || !gaps.every(isGap)) throw unreadable(place, 'gaps is no list of gaps');
   return { lastEventId, receivedAt, gaps, updatedAt };
 }
 
-function unreadable(path: string, fault: string): IngestError {
-  return new IngestError('checkpoint-unreadable', `Cannot read checkpoint ${path}: ${fault}`);
+function unreadable(place: string, fault: string): IngestError {
+  return new IngestError('checkpoint-unreadable', `Cannot read checkpoint ${place}: ${fault}`);
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

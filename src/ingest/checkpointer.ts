@@ -2,7 +2,7 @@ import type { Clock } from '../base/index.js';
 import type { Logger } from '../runtime/index.js';
 import type { CheckpointStore } from './checkpoint.js';
 import type { Position } from './checkpoint-tracker.js';
-import { messageOf } from './errors.js';
+import { IngestError, messageOf } from './errors.js';
 import type { GapRecord } from './source.js';
 
 export interface CheckpointerOptions {
@@ -15,6 +15,8 @@ export interface CheckpointerOptions {
   readonly gaps: readonly GapRecord[];
   /** The position to save, asked for at each save. */
   readonly position: () => Position;
+  /** Told once somebody else has saved this checkpoint: from then on nothing is saved. */
+  readonly onTaken: (error: IngestError) => void;
 }
 
 const GAPS_MAX = 100;
@@ -24,6 +26,7 @@ export class Checkpointer {
   readonly #options: CheckpointerOptions;
   #gaps: readonly GapRecord[];
   #isDirty = false;
+  #isTaken = false;
   #cancelTimer: (() => void) | undefined;
   #saving: Promise<boolean> = Promise.resolve(true);
   #saves = 0;
@@ -71,6 +74,7 @@ export class Checkpointer {
   }
 
   async #save(): Promise<boolean> {
+    if (this.#isTaken) return false;
     if (!this.#isDirty) return true;
     this.#isDirty = false;
     const { store, clock, logger, position } = this.#options;
@@ -82,6 +86,11 @@ export class Checkpointer {
       return true;
     } catch (error) {
       this.#failures += 1;
+      if (error instanceof IngestError && error.code === 'checkpoint-taken') {
+        this.#isTaken = true;
+        this.#options.onTaken(error);
+        return false;
+      }
       logger.error({ error: messageOf(error) }, 'Cannot save the checkpoint; it is tried again');
       this.markDirty();
       return false;

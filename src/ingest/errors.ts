@@ -14,6 +14,14 @@ export type IngestErrorCode =
   | 'checkpoint-locked'
   /** The checkpoint's folder cannot be made or written to. */
   | 'checkpoint-unwritable'
+  /** Somebody else saved this checkpoint since: another process runs the pipeline. */
+  | 'checkpoint-taken'
+  /** Another live process uses the same spool on disk. */
+  | 'spool-locked'
+  /** The spool on disk is there but cannot be understood, or belongs to another pipeline. */
+  | 'spool-unreadable'
+  /** The spool's folder cannot be made or written to. */
+  | 'spool-unwritable'
   /** Another live process writes to the same archive. */
   | 'archive-locked'
   /** The archive's folder cannot be made or written to. */

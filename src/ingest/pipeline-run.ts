@@ -9,7 +9,8 @@ import { IngestError, messageOf } from './errors.js';
 import type { PipelineOptions } from './pipeline.js';
 import type { Sink } from './sinks/sink.js';
 import type { SourceItem, SourceStats } from './source.js';
-import { Spool } from './spool.js';
+import { openSpool } from './open-spool.js';
+import type { Spool } from './spool.js';
 
 export interface PipelineStats {
   readonly source: SourceStats;
@@ -46,6 +47,8 @@ export class PipelineRun {
   readonly #options: PipelineRunOptions;
   readonly #types: ReadonlySet<string> | undefined;
   readonly #drops = new Map<string, { count: number; loggedAt: number }>();
+  /** Aborts when somebody else runs the pipeline: they have the checkpoint, so this run has nothing to save any more. */
+  readonly #abandoned = new AbortController();
   #parts: Parts | undefined;
   #filtered = 0;
   #gaps = 0;
@@ -79,9 +82,12 @@ export class PipelineRun {
   /** @throws IngestError the run failed; the sinks are closed and the checkpoint is saved then, too. */
   async run(signal: AbortSignal): Promise<'ended' | 'stopped'> {
     if (this.#parts !== undefined) throw new IngestError('internal', 'Cannot run a pipeline twice');
-    await using _lock = await this.#options.checkpoint.lock?.();
-    const loaded = await this.#options.checkpoint.load();
-    const parts = this.#createParts(loaded);
+    const { checkpoint } = this.#options;
+    await using _store = { [Symbol.asyncDispose]: async () => checkpoint.close?.() };
+    await using _lock = await checkpoint.lock?.();
+    const loaded = await checkpoint.load();
+    const parts = await this.#createParts(loaded);
+    await using _spool = parts.spool;
     this.#parts = parts;
     await this.#openSinks();
     let reason: 'ended' | 'stopped' = 'stopped';
@@ -90,11 +96,12 @@ export class PipelineRun {
       if (loaded === undefined) parts.checkpointer.markDirty();
       await parts.checkpointer.save();
       await this.#readAndDeliver(parts, loaded, signal);
-      reason = signal.aborted ? 'stopped' : 'ended';
+      reason = signal.aborted || this.#abandoned.signal.aborted ? 'stopped' : 'ended';
     } finally {
       await this.#closeSinks(this.#sinks(), reason);
       await parts.checkpointer.close();
     }
+    this.#abandoned.signal.throwIfAborted();
     return reason;
   }
 
@@ -102,14 +109,18 @@ export class PipelineRun {
     return this.#options.sinks.map(({ sink }) => sink);
   }
 
-  #createParts(loaded: Checkpoint | undefined): Parts {
+  async #createParts(loaded: Checkpoint | undefined): Promise<Parts> {
     const { sinks, clock, logger, checkpoint: store, checkpointIntervalMs: intervalMs } = this.#options;
     const receivedAt = loaded === undefined ? clock.now() : Date.parse(loaded.receivedAt);
-    const spool = new Spool({
+    const spool = await openSpool({
       ...this.#options.spool,
+      pipeline: this.#options.name,
+      clock,
+      logger,
       sinks: sinks.map(({ sink, onFull = 'block' }) => ({ name: sink.name, onFull })),
       start: { lastEventId: loaded?.lastEventId ?? '', receivedAt },
-      onDrop: (sink) => this.#countDrop(sink),
+      isCheckpoint: loaded !== undefined,
+      onDrop: (sink, events) => this.#countDrop(sink, events),
       onSettled: () => checkpointer.markDirty(),
     });
     const checkpointer = new Checkpointer({
@@ -119,6 +130,7 @@ export class PipelineRun {
       logger,
       gaps: loaded?.gaps ?? [],
       position: () => spool.position,
+      onTaken: (error) => this.#abandoned.abort(error),
     });
     const deliveries = sinks.map(({ sink }) => {
       const sinkLogger = logger.child({ sink: sink.name });
@@ -164,6 +176,12 @@ export class PipelineRun {
     };
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();
+    const abandon = (): void => {
+      reading.abort();
+      delivering.abort();
+    };
+    this.#abandoned.signal.addEventListener('abort', abandon);
+    if (this.#abandoned.signal.aborted) abandon();
     const deliveries = this.#deliver(parts, delivering, reading);
     // It is awaited below, but only when reading has ended.
     deliveries.catch(() => {});
@@ -196,9 +214,10 @@ export class PipelineRun {
 
   async #read(parts: Parts, loaded: Checkpoint | undefined, signal: AbortSignal): Promise<void> {
     const { source, logger } = this.#options;
-    const { lastEventId } = parts.spool.position;
+    // A spool on disk may hold more than the checkpoint speaks of.
+    const { lastEventId, receivedAt } = parts.spool.start;
     this.#resumeId = lastEventId;
-    const downSince = loaded === undefined ? {} : { downSince: Date.parse(loaded.receivedAt) };
+    const downSince = loaded === undefined && parts.spool.isFresh ? {} : { downSince: receivedAt };
     for await (const items of source.read({ lastEventId, ...downSince, signal, logger })) {
       for (const item of items) {
         if (signal.aborted) return;
@@ -236,10 +255,10 @@ export class PipelineRun {
     }
   }
 
-  #countDrop(sink: string): void {
+  #countDrop(sink: string, events: number): void {
     const nowMs = this.#options.clock.now();
     const drop = this.#drops.get(sink) ?? { count: 0, loggedAt: Number.NEGATIVE_INFINITY };
-    drop.count += 1;
+    drop.count += events;
     this.#drops.set(sink, drop);
     if (nowMs - drop.loggedAt < DROP_LOG_MS) return;
     drop.loggedAt = nowMs;

@@ -17,12 +17,22 @@ export interface PipelineSink {
   readonly onFull?: OnFull;
 }
 
+/** Where events wait for their sinks: in memory, or on disk with the newest of them in memory too. */
+export interface PipelineSpool extends SpoolLimits {
+  readonly disk?: {
+    /** Made where it is missing; belongs to this pipeline alone. */
+    readonly folder: string;
+    /** Bytes of the files in it (default 1 GiB); then `onFull` decides. */
+    readonly bytesMax?: number;
+  };
+}
+
 export interface PipelineOptions {
   readonly name: string;
   readonly source: Source;
   /** The event types to keep, exactly; `message` keeps the untyped ones (default: every event). */
   readonly types?: readonly string[];
-  readonly spool?: SpoolLimits;
+  readonly spool?: PipelineSpool;
   /** At least one, each under a name of its own. */
   readonly sinks: readonly PipelineSink[];
   readonly checkpoint: CheckpointStore;

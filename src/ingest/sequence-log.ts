@@ -1,11 +1,16 @@
 /** Below this many removed places, keeping them is cheaper than moving the rest. */
 const REMOVED_PLACES_MIN = 1024;
 
-/** Items under rising numbers without holes, from 1: appended at one end, removed at the other. */
+/** Items under rising numbers without holes: appended at one end, removed at the other. */
 export class SequenceLog<T> {
   #items: T[] = [];
   #removed = 0;
-  #first = 1;
+  #first: number;
+
+  /** @param first the number that the first item gets. */
+  constructor(first = 1) {
+    this.#first = first;
+  }
 
   /** The number of the oldest item, or of the next one where there is none. */
   get first(): number {

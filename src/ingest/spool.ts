@@ -26,14 +26,16 @@ export interface SpoolOptions extends SpoolLimits {
   readonly sinks: readonly { readonly name: string; readonly onFull: OnFull }[];
   /** The position before the first event. */
   readonly start: Position;
-  /** Told of each event that a sink loses because it is behind. */
-  readonly onDrop?: (sink: string) => void;
+  /** Whether a checkpoint says so (default false); else it is only the time of the start. */
+  readonly isCheckpoint?: boolean;
+  /** Told of events that a sink loses because it is behind. */
+  readonly onDrop?: (sink: string, events: number) => void;
   /** Told whenever {@link Spool.position} may have moved. */
   readonly onSettled?: () => void;
 }
 
 /** How much a reader may take at once; it is always given at least one event. */
-interface TakeLimits {
+export interface TakeLimits {
   readonly eventsMax: number;
   readonly bytesMax: number;
 }
@@ -47,19 +49,48 @@ export interface SpoolReader {
   /** Half of what the spool holds. */
   readonly half: { readonly events: number; readonly bytes: number };
   /** The next event, which stays. */
-  peek(): SpooledEvent | undefined;
+  peek(): Promise<SpooledEvent | undefined>;
   /** The next events in order. They stay in the spool until {@link acknowledge}. */
-  take(limits: TakeLimits): readonly SpooledEvent[];
+  take(limits: TakeLimits): Promise<readonly SpooledEvent[]>;
   /** Everything taken is safe. */
   acknowledge(): void;
   /** Resolves when something was appended, the spool was closed, or `signal` aborts. */
   changed(signal: AbortSignal): Promise<void>;
 }
 
-const EVENTS_MAX = 10_000;
-const BYTES_MAX = 64 * 1024 * 1024;
+/** Events between one source and its sinks: kept until every sink has acknowledged them, within a bound. */
+export interface Spool extends AsyncDisposable {
+  /** Events that some sink has not acknowledged. */
+  readonly events: number;
+  readonly bytes: number;
+  /** Where the source goes on: behind the newest of the checkpoint and of what the run before left in the spool. */
+  readonly start: Position;
+  /** Nothing was in it from a run before. */
+  readonly isFresh: boolean;
+  /** Up to here every sink has acknowledged everything. */
+  readonly position: Position;
+  /** Keeps the event for every sink; false where there is no room for it: {@link waitForRoom}. */
+  tryAppend(event: ReceivedEvent, resumeId: string): boolean;
+  /** Resolves when there may be room again, or when `signal` aborts. */
+  waitForRoom(signal: AbortSignal): Promise<void>;
+  /** The source moved on without an event for the sinks. */
+  advance(position: Position): void;
+  /** No more events: readers finish what is there. */
+  close(): void;
+  /** The cursor of the sink `name`, which must be one of the options'. */
+  reader(name: string): SpoolReader;
+}
+
+/** Limits where none are given. */
+export const SPOOL_EVENTS_MAX = 10_000;
+export const SPOOL_BYTES_MAX = 64 * 1024 * 1024;
 /** About what an event costs beside its text. */
 const EVENT_OVERHEAD_BYTES = 128;
+
+/** What `event` counts as in a spool. */
+export function spooledBytesOf({ data, type, id }: ReceivedEvent): number {
+  return Buffer.byteLength(data) + type.length + id.length + EVENT_OVERHEAD_BYTES;
+}
 
 interface Cursor extends SpoolReader {
   readonly onFull: OnFull;
@@ -68,7 +99,9 @@ interface Cursor extends SpoolReader {
 }
 
 /** Events between one source and its sinks, in memory, bounded in events and bytes. */
-export class Spool {
+export class MemorySpool implements Spool {
+  readonly start: Position;
+  readonly isFresh = true;
   readonly #eventsMax: number;
   readonly #bytesMax: number;
   readonly #events = new SequenceLog<SpooledEvent>();
@@ -76,17 +109,18 @@ export class Spool {
   readonly #readers: ReadonlyMap<string, Cursor>;
   readonly #appended = new Notifier();
   readonly #room = new Notifier();
-  readonly #onDrop: (sink: string) => void;
+  readonly #onDrop: (sink: string, events: number) => void;
   readonly #onSettled: () => void;
   #bytes = 0;
   #bytesAppended = 0;
   #isClosed = false;
 
-  constructor({ eventsMax = EVENTS_MAX, bytesMax = BYTES_MAX, sinks, start, onDrop, onSettled }: SpoolOptions) {
+  constructor({ eventsMax = SPOOL_EVENTS_MAX, bytesMax = SPOOL_BYTES_MAX, sinks, start, ...told }: SpoolOptions) {
+    this.start = start;
     this.#eventsMax = eventsMax;
     this.#bytesMax = bytesMax;
-    this.#onDrop = onDrop ?? (() => {});
-    this.#onSettled = onSettled ?? (() => {});
+    this.#onDrop = told.onDrop ?? (() => {});
+    this.#onSettled = told.onSettled ?? (() => {});
     this.#tracker = new CheckpointTracker(
       sinks.map((sink) => sink.name),
       start,
@@ -102,14 +136,12 @@ export class Spool {
     return this.#bytes;
   }
 
-  /** Up to here every sink has acknowledged everything. */
   get position(): Position {
     return this.#tracker.position;
   }
 
-  /** Keeps the event for every sink; false where there is no room for it: {@link waitForRoom}. */
   tryAppend(event: ReceivedEvent, resumeId: string): boolean {
-    const bytes = Buffer.byteLength(event.data) + event.type.length + event.id.length + EVENT_OVERHEAD_BYTES;
+    const bytes = spooledBytesOf(event);
     if (!this.#makeRoom(bytes)) return false;
     const sequence = this.#tracker.append({ lastEventId: resumeId, receivedAt: event.receivedAt });
     this.#events.append({ ...event, sequence, bytes });
@@ -119,29 +151,27 @@ export class Spool {
     return true;
   }
 
-  /** Resolves when events left the spool, or when `signal` aborts. */
   waitForRoom(signal: AbortSignal): Promise<void> {
     return this.#room.wait(signal);
   }
 
-  /** The source moved on without an event for the sinks. */
   advance(position: Position): void {
     this.#tracker.advance(position);
     this.#onSettled();
   }
 
-  /** No more events: readers finish what is there. */
   close(): void {
     this.#isClosed = true;
     this.#appended.notify();
   }
 
-  /** The cursor of the sink `name`, which must be one of the options'. */
   reader(name: string): SpoolReader {
     const reader = this.#readers.get(name);
     if (reader === undefined) throw new RangeError(`Cannot read the spool: no sink is named ${JSON.stringify(name)}`);
     return reader;
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
 
   #makeRoom(bytes: number): boolean {
     while (this.#events.size > 0 && (this.#events.size >= this.#eventsMax || this.#bytes + bytes > this.#bytesMax)) {
@@ -149,7 +179,7 @@ export class Spool {
       const behind = [...this.#readers].filter(([name]) => this.#tracker.acknowledgedBy(name) < oldest);
       if (behind.some(([, reader]) => reader.onFull === 'block')) return false;
       for (const [name, reader] of behind) {
-        if (reader.skip(oldest)) this.#onDrop(name);
+        if (reader.skip(oldest)) this.#onDrop(name, 1);
         // What the sink has in hand it still writes, but nobody waits for it any more.
         this.#acknowledge(name, oldest);
       }
@@ -164,9 +194,9 @@ export class Spool {
       this.#bytes -= this.#events.removeFirst()?.bytes ?? 0;
       released += 1;
     }
-    if (released === 0) return;
+    // Even where nothing left: a sink that drops may be all that is behind now.
     this.#room.notify();
-    this.#onSettled();
+    if (released > 0) this.#onSettled();
   }
 
   #createReader(name: string, onFull: OnFull): Cursor {
@@ -191,7 +221,7 @@ export class Spool {
         return isClosed();
       },
       half: { events: Math.max(1, this.#eventsMax >> 1), bytes: Math.max(1, Math.floor(this.#bytesMax / 2)) },
-      peek: () => events.at(next),
+      peek: () => Promise.resolve(events.at(next)),
       take({ eventsMax, bytesMax }) {
         const taken: SpooledEvent[] = [];
         const bytesBefore = bytesPassed;
@@ -201,7 +231,7 @@ export class Spool {
           pass(event);
           taken.push(event);
         }
-        return taken;
+        return Promise.resolve(taken);
       },
       acknowledge: () => this.#acknowledge(name, next - 1),
       changed: (signal) => this.#appended.wait(signal),

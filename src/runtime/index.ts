@@ -3,3 +3,5 @@ export { createLogger, LOG_FORMATS, LOG_LEVELS } from './logger.js';
 export type { LogDestination, LogFormat, Logger, LoggerOptions, LogLevel } from './logger.js';
 export { listenForShutdown } from './shutdown.js';
 export type { Shutdown, ShutdownOptions, SignalSource } from './shutdown.js';
+export { readWebhookSecret, signatureHeaders, WEBHOOK_SECRET_BYTES_ADVISED } from './webhook-signature.js';
+export type { Signable, WebhookKey } from './webhook-signature.js';

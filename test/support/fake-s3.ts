@@ -52,7 +52,7 @@ const PAGE_KEYS = 3;
 
 /**
  * One bucket, `bucket`, that speaks as much of the S3 REST API as the sink needs, with faults on demand. It
- * enforces `If-None-Match: *` on PutObject and CompleteMultipartUpload with 412 PreconditionFailed (S3 User
+ * enforces `If-None-Match: *` and `If-Match` on PutObject and CompleteMultipartUpload with 412 PreconditionFailed (S3 User
  * Guide, "How to prevent object overwrites with conditional writes").
  */
 export class FakeS3 implements AsyncDisposable {
@@ -151,6 +151,11 @@ export class FakeS3 implements AsyncDisposable {
   #create({ request, response, key }: Exchange, object: FakeObject, done: () => void): void {
     const isTaken = request.headers['if-none-match'] === '*' && this.objects.has(key);
     if (isTaken) return fail(response, 412, 'PreconditionFailed');
+    const [expected, there] = [request.headers['if-match'], this.objects.get(key)];
+    // "How to prevent object overwrites with conditional writes": 404 where there is none to match.
+    if (expected !== undefined && there === undefined) return fail(response, 404, 'NoSuchKey');
+    if (expected !== undefined && there !== undefined && etagOf(there.body) !== expected)
+      return fail(response, 412, 'PreconditionFailed');
     this.objects.set(key, object);
     done();
   }

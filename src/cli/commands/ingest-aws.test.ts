@@ -34,8 +34,8 @@ describe('tidegate ingest', () => {
     );
     expect(await ingest.exit).toBe(0);
     expect(kinesis.records.map(({ key, data }) => [key, data])).toEqual([
-      ['1', '{"n":1}\n'],
-      ['3', '{"n":3}\n'],
+      ['1', '{"n":1}'],
+      ['3', '{"n":3}'],
     ]);
     expect(firehose.records).toHaveLength(3);
     const [archive = ''] = await readdir(join(folder.path, 'a')).then((names) =>
@@ -62,5 +62,43 @@ describe('tidegate ingest', () => {
     expect(await ingest.exit).toBe(1);
     expect(ingest.stderr.text).toContain('Cannot write to stream "nowhere"');
     expect(ingest.stderr.text).toContain('(stream-missing)');
+  });
+
+  it('takes the command line of the SSE ingest on Fargate as it was typed', async () => {
+    await using folder = await createTemporaryFolder();
+    await using upstream = await startUpstream(serve('event: a\ndata: x y\n\ndata: left out\n\n'), (response) =>
+      response.writeHead(204).end(),
+    );
+    await using aws = await startFakeAws();
+    const typed = ['-u', upstream.url, '-s', 'events', '-r', 'eu-central-1', '-t', 'a', '-rms', '10', '-rt', '60000'];
+    await using ingest = start(
+      ['ingest', ...typed, '-h', 'x-one,1,authorization,Bearer hunter2', '--sink.kinesis.endpoint', aws.url],
+      { cwd: folder.path },
+    );
+    await ingest.exit;
+    expect(aws.records.map(({ data }) => data)).toEqual(['x y']);
+    expect(upstream.requests[0]).toMatchObject({ 'x-one': '1', authorization: 'Bearer hunter2' });
+    expect(ingest.stdout.text + ingest.stderr.text).not.toContain('hunter2');
+  });
+
+  it('writes records in the format that is asked for, whatever the flags', async () => {
+    await using folder = await createTemporaryFolder();
+    await using upstream = await startUpstream(serve('data: x\n\n'), (response) => response.writeHead(204).end());
+    await using aws = await startFakeAws();
+    const typed = ['-u', upstream.url, '-s', 'events', '-r', 'eu-central-1', '--sink.kinesis.endpoint', aws.url];
+    await using ingest = start(['ingest', ...typed, '--format', 'ndjson'], { cwd: folder.path });
+    await ingest.exit;
+    expect(aws.records.map(({ data }) => data)).toEqual(['"x"\n']);
+  });
+
+  it.each([
+    ['-s events -r eu-central-1', 'without a source'],
+    ['-u http://a/ -r eu-central-1', 'without a s'],
+    ['-u http://a/ -s events', 'give -r REGION'],
+  ])('says what "%s" is missing, prints the help and exits with 1', async (typed, said) => {
+    await using ingest = start(['ingest', ...typed.split(' ')]);
+    expect(await ingest.exit).toBe(1);
+    expect(ingest.stderr.text).toContain(said);
+    expect(ingest.stderr.text).toContain('--source.url');
   });
 });

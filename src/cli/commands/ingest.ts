@@ -1,18 +1,17 @@
 import { join, resolve } from 'node:path';
-import {
-  createFileCheckpointStore,
-  createFileSink,
-  createHubSink,
-  createPipeline,
-  createSseSource,
-} from '../../ingest/index.js';
-import type { PipelineOutcome, PipelineSink, Source } from '../../ingest/index.js';
+import { createFileSink, createHubSink, createPipeline, createSseSource } from '../../ingest/index.js';
+import type { PipelineOutcome, PipelineSink, PipelineSpool, Source } from '../../ingest/index.js';
 import { createAwsSinks } from '../aws-sinks.js';
-import type { AwsSinksOptions } from '../aws-sinks.js';
+import { createCheckpointStore } from '../checkpoint-store.js';
 import type { Settings } from '../config/index.js';
+import { deadLettersOnce } from '../dead-letters.js';
+import type { PipelineContext } from '../dead-letters.js';
 import { CliError } from '../errors.js';
 import { readHeaders } from '../headers.js';
+import type { Output } from '../io.js';
+import { isLegacyRecord } from '../legacy-ingest.js';
 import { above, LiveLine } from '../live-line.js';
+import { createOtherSinks } from '../other-sinks.js';
 import { reportProgress } from '../pipeline-report.js';
 import { createServiceLogger } from '../service.js';
 import type { Command } from '../verbs.js';
@@ -20,20 +19,29 @@ import type { Command } from '../verbs.js';
 /** `tidegate ingest`: one pipeline until its source ends for good or the process is told to stop. */
 export const ingest: Command = async (context) => {
   const { settings, io } = context;
-  const line = io.stderr.isTTY === true ? new LiveLine(io.stderr) : undefined;
-  const logger = createServiceLogger(context, io.stdout, above(line, io.stdout));
+  // Not among events that are written to the same terminal.
+  const line = io.stderr.isTTY === true && !settings['sink.stdout'] ? new LiveLine(io.stderr) : undefined;
+  // Where events go to standard output, everything else goes beside it.
+  const output = settings['sink.stdout'] ? io.stderr : io.stdout;
+  const logger = createServiceLogger(context, output, above(line, output));
   const name = settings['pipeline.name'];
   const pipeline = createPipeline({
     name,
     source: createSource(settings, await readHeaders(settings, io.cwd)),
     ...(settings['filter.types'].length === 0 ? {} : { types: settings['filter.types'] }),
-    spool: { eventsMax: settings['spool.events'], bytesMax: settings['spool.bytes'] },
-    sinks: createSinks({ settings, cwd: io.cwd, logger }),
-    checkpoint: createFileCheckpointStore({ path: checkpointPath(settings, io.cwd), pipeline: name }),
+    spool: spoolOf(settings, io.cwd),
+    sinks: await createSinks({
+      settings,
+      cwd: io.cwd,
+      logger,
+      stdout: io.stdout,
+      isLegacyRecord: isLegacyRecord(context.origins),
+    }),
+    checkpoint: createCheckpointStore(settings, io.cwd),
     checkpointIntervalMs: settings['checkpoint.intervalMs'],
     logger,
   });
-  using _report = reportProgress({ stats: () => pipeline.stats(), logger, line });
+  using _report = reportProgress({ stats: () => pipeline.stats(), logger, line, logEveryMs: settings['log.reportMs'] });
   throwIfFailed(await pipeline.run(io.signal));
 };
 
@@ -51,8 +59,19 @@ function createSource(settings: Settings, headers: Readonly<Record<string, strin
   });
 }
 
-function createSinks(options: AwsSinksOptions): readonly PipelineSink[] {
-  const { settings, cwd } = options;
+function spoolOf(settings: Settings, cwd: string): PipelineSpool {
+  const limits = { eventsMax: settings['spool.events'], bytesMax: settings['spool.bytes'] };
+  const parent = settings['spool.dir'];
+  if (parent === undefined) return limits;
+  const folder = join(resolve(cwd, parent), settings['pipeline.name']);
+  return { ...limits, disk: { folder, bytesMax: settings['spool.diskBytes'] } };
+}
+
+async function createSinks(
+  context: PipelineContext & { readonly stdout: Output; readonly isLegacyRecord: boolean },
+): Promise<readonly PipelineSink[]> {
+  const { settings, cwd } = context;
+  const options = { ...context, deadLetters: deadLettersOnce(context) };
   const sinks: PipelineSink[] = [];
   const folder = settings['sink.file.dir'];
   if (folder !== undefined) {
@@ -64,17 +83,14 @@ function createSinks(options: AwsSinksOptions): readonly PipelineSink[] {
       rotateMs: settings['sink.file.rotateMs'],
       gzip: settings['sink.file.gzip'],
     });
-    sinks.push({ sink });
+    sinks.push({ sink, onFull: settings['sink.file.onFull'] });
   }
   const [url, channel] = [settings['sink.hub.url'], settings['sink.hub.channel']];
   if (url !== undefined && channel !== undefined)
-    sinks.push({ sink: createHubSink({ url, channel, keepIds: settings['sink.hub.keepIds'] }) });
-  sinks.push(...createAwsSinks(options));
+    sinks.push({
+      sink: createHubSink({ url, channel, keepIds: settings['sink.hub.keepIds'] }),
+      onFull: settings['sink.hub.onFull'],
+    });
+  sinks.push(...createAwsSinks(options), ...(await createOtherSinks(options)));
   return sinks;
-}
-
-function checkpointPath(settings: Settings, cwd: string): string {
-  const file = settings['checkpoint.file'];
-  if (file !== undefined) return resolve(cwd, file);
-  return join(resolve(cwd, settings['data.dir']), `${settings['pipeline.name']}.checkpoint.json`);
 }

@@ -4,10 +4,18 @@ import { where } from './contradiction.js';
 import type { Origins } from './contradiction.js';
 import type { VerbName } from './setting.js';
 import type { Key, Settings } from './table.js';
+import { otherSinks } from './sink-contradictions.js';
 import { webhooksOfHub } from './webhook-contradictions.js';
 
 /** Whoever sets one of these has a sink. */
-const SINKS = ['sink.file.dir', 'sink.kinesis.stream', 'sink.firehose.stream', 'sink.s3.bucket'] as const;
+const SINKS = [
+  'sink.file.dir',
+  'sink.kinesis.stream',
+  'sink.firehose.stream',
+  'sink.s3.bucket',
+  'sink.redis.url',
+  'sink.http.url',
+] as const;
 
 type Check = (settings: Settings, origins: Origins) => CliError | undefined;
 
@@ -15,7 +23,7 @@ const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers],
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
-  ingest: [ends, streams],
+  ingest: [ends, streams, otherSinks],
   publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse']), oneToken],
   generate: [oneToken],
   subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since']), oneToken],
@@ -104,10 +112,11 @@ function ends(settings: Settings): CliError | undefined {
     return new CliError('missing-value', 'Cannot publish to a hub channel without a hub: give --sink.hub.url URL');
   if (hubUrl !== undefined && hubChannel === undefined)
     return new CliError('missing-value', 'Cannot publish to a hub without a channel: give --sink.hub.channel NAME');
-  if (hubUrl === undefined && SINKS.every((key) => settings[key] === undefined))
+  const hasOther = settings['sink.stdout'] || SINKS.some((key) => settings[key] !== undefined);
+  if (hubUrl === undefined && !hasOther)
     return new CliError(
       'missing-value',
-      'Cannot ingest without a sink: give --sink.file.dir FOLDER, --sink.hub.url URL, --sink.kinesis.stream NAME or --sink.s3.bucket BUCKET',
+      'Cannot ingest without a sink: give --sink.file.dir FOLDER, --sink.hub.url URL, --sink.kinesis.stream NAME, --sink.s3.bucket BUCKET, --sink.redis.url URL, --sink.http.url URL or --sink.stdout',
     );
   return undefined;
 }

@@ -65,6 +65,12 @@ export const SINKS = {
     verbs: INGEST,
     default: undefined,
   }),
+  'sink.kinesis.format': choice(['data', 'ndjson', 'envelope'], {
+    doc: 'What a record is, where that is another format than that of the other sinks.',
+    verbs: INGEST,
+    default: undefined,
+    defaultDoc: 'as format; data where the stream is given by -s or --stream and no format is',
+  }),
   'sink.kinesis.partitionKey': string({
     doc: 'What spreads records over shards: random, type, id, or a JSON pointer into the data; random where an event has no such value.',
     verbs: INGEST,

@@ -3,11 +3,13 @@ import { AUTH } from './auth-settings.js';
 import { FLAGS } from './flags.js';
 import { HTTP } from './http-settings.js';
 import { LIMITS } from './limit-settings.js';
+import { OTHER_SINKS } from './other-sink-settings.js';
 import { REDIS } from './redis-settings.js';
 import { S3 } from './s3-settings.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
 import type { FlagAlias, Setting, VerbName } from './setting.js';
 import { SINKS } from './sink-settings.js';
+import { SPOOL } from './spool-settings.js';
 import { WEBHOOKS } from './webhook-settings.js';
 
 const KIB = 1024;
@@ -204,6 +206,7 @@ const TABLE = {
     verbs: INGEST,
     default: 300_000,
     unit: 'ms',
+    aliases: [{ flag: '--readtimeoutms', isLegacy: true }],
   }),
   'source.maxEventBytes': integer({
     doc: 'The largest event that is read.',
@@ -221,38 +224,12 @@ const TABLE = {
     item: /^[^\r\n\0]+$/,
     aliases: [{ flag: '-t' }, { flag: '--types' }],
   }),
-  'spool.events': integer({
-    doc: 'Events that may wait for sinks; a batch or an object has half of them at most.',
-    verbs: INGEST,
-    default: 100_000,
-    unit: 'events',
-    min: 1,
-  }),
-  'spool.bytes': integer({
-    doc: 'Bytes that may wait for sinks; a batch or an object has half of them at most.',
-    verbs: INGEST,
-    default: 64 * MIB,
-    unit: 'bytes',
-    min: 1,
-  }),
   format: choice(['data', 'ndjson', 'envelope'], {
     doc: "What is archived: the data as it is, as one JSON value a line, or with the event's id and type.",
     verbs: INGEST,
     default: 'ndjson',
   }),
-  'checkpoint.file': string({
-    doc: 'Where the id to resume from is kept.',
-    verbs: INGEST,
-    default: undefined,
-    defaultDoc: '<data.dir>/<pipeline.name>.checkpoint.json',
-    placeholder: 'file',
-  }),
-  'checkpoint.intervalMs': integer({
-    doc: 'The checkpoint is written at most this often.',
-    verbs: INGEST,
-    default: 1000,
-    unit: 'ms',
-  }),
+  ...SPOOL,
   'data.dir': string({
     doc: 'The folder for checkpoints and, in the demo, the archive.',
     verbs: ['ingest', 'demo'],
@@ -262,6 +239,7 @@ const TABLE = {
 
   ...SINKS,
   ...S3,
+  ...OTHER_SINKS,
 
   // --- Log ----------------------------------------------------------------------------------------
   'log.level': choice(LOG_LEVELS, {
@@ -270,6 +248,13 @@ const TABLE = {
     default: 'info',
     verbDefaults: { demo: 'warn' },
     legacy: [{ name: 'APP_MODE', translate: (text) => (text === 'debug' ? 'debug' : 'info') }],
+  }),
+  'log.reportMs': integer({
+    doc: 'How often a line says how many events came; 0: never.',
+    verbs: INGEST,
+    default: 30_000,
+    unit: 'ms',
+    aliases: [{ flag: '--reportms', isLegacy: true }],
   }),
   'log.format': choice(LOG_FORMATS, {
     doc: 'Lines for machines or for people.',

@@ -1,7 +1,6 @@
 import type { Clock } from '../../base/index.js';
-import type { Logger } from '../../runtime/index.js';
-import { readWebhookSecret, signatureHeaders, WEBHOOK_SECRET_BYTES_ADVISED } from './signature.js';
-import type { WebhookKey } from './signature.js';
+import { readWebhookSecret, signatureHeaders, WEBHOOK_SECRET_BYTES_ADVISED } from '../../runtime/index.js';
+import type { Logger, WebhookKey } from '../../runtime/index.js';
 
 /** Why a request brought no answer that is of use. */
 export type WebhookFailure =

@@ -3,7 +3,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { loadOptional } from '../../optional-package.js';
 import { toAwsFailure } from '../aws-failure.js';
 import type { AwsCredentials } from '../record-api.js';
-import type { NewObject, ObjectStore, PlaceCheck, StoredObject } from './object-store.js';
+import type { NewObject, ObjectStore, PlaceCheck, StoredObject, VersionedStore } from './object-store.js';
 
 export interface AwsStoreOptions {
   readonly bucket: string;
@@ -35,7 +35,7 @@ type Sdk = typeof SdkModule;
  * each call, and sends bodies as they are, without the trailing checksums that other servers stumble over.
  * @throws IngestError `package-missing`: the SDK, an optional dependency, is not installed.
  */
-export async function createAwsStore(options: AwsStoreOptions): Promise<ObjectStore> {
+export async function createAwsStore(options: AwsStoreOptions): Promise<ObjectStore & VersionedStore> {
   const need = { usedBy: 'S3', packages: ['@aws-sdk/client-s3'] };
   const sdk = await loadOptional(() => import('@aws-sdk/client-s3'), need);
   const { region, endpoint, credentials, timeoutMs = TIMEOUT_MS } = options;
@@ -51,13 +51,19 @@ export async function createAwsStore(options: AwsStoreOptions): Promise<ObjectSt
   return new AwsStore({ sdk, client, options });
 }
 
+/** When a put may happen ("How to prevent object overwrites with conditional writes", S3 User Guide). */
+interface PutCondition {
+  readonly IfNoneMatch?: string;
+  readonly IfMatch?: string;
+}
+
 interface AwsStoreParts {
   readonly sdk: Sdk;
   readonly client: S3Client;
   readonly options: AwsStoreOptions;
 }
 
-class AwsStore implements ObjectStore {
+class AwsStore implements ObjectStore, VersionedStore {
   readonly #sdk: Sdk;
   readonly #client: S3Client;
   readonly #bucket: string;
@@ -123,6 +129,27 @@ class AwsStore implements ObjectStore {
     return Buffer.from((await Body?.transformToByteArray()) ?? []);
   }
 
+  async readVersion(key: string, signal: AbortSignal): Promise<{ body: Buffer; version: string } | undefined> {
+    try {
+      const command = new this.#sdk.GetObjectCommand({ Bucket: this.#bucket, Key: key });
+      const { Body, ETag = '' } = await this.#client.send(command, { abortSignal: signal });
+      return { body: Buffer.from((await Body?.transformToByteArray()) ?? []), version: ETag };
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async writeVersion(object: NewObject, version: string | undefined, signal: AbortSignal): Promise<string | undefined> {
+    try {
+      return await this.#put(object, version === undefined ? { IfNoneMatch: '*' } : { IfMatch: version }, signal);
+    } catch (error) {
+      // 404: what was seen has been deleted ("PutObject", If-Match).
+      if (statusOf(error) === 412 || statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  }
+
   async *list(prefix: string, signal: AbortSignal): AsyncIterable<string> {
     let token: string | undefined;
     do {
@@ -144,7 +171,7 @@ class AwsStore implements ObjectStore {
     this.#client.destroy();
   }
 
-  async #put(object: NewObject, condition: { readonly IfNoneMatch?: string }, signal: AbortSignal): Promise<void> {
+  async #put(object: NewObject, condition: PutCondition, signal: AbortSignal): Promise<string> {
     const { key, body, contentType, metadata } = object;
     const command = new this.#sdk.PutObjectCommand({
       Bucket: this.#bucket,
@@ -154,7 +181,8 @@ class AwsStore implements ObjectStore {
       Metadata: metadata,
       ...condition,
     });
-    await this.#client.send(command, { abortSignal: signal });
+    const { ETag = '' } = await this.#client.send(command, { abortSignal: signal });
+    return ETag;
   }
 
   async #createInParts(object: NewObject, signal: AbortSignal): Promise<void> {

@@ -37,3 +37,15 @@ export interface ObjectStore {
   abortUploads(key: string, signal: AbortSignal): Promise<void>;
   close(): void;
 }
+
+/** One small object that several may write, each only over what it has seen. A `version` is the store's own word for that. */
+export interface VersionedStore {
+  /** Undefined where there is none. */
+  readVersion(
+    key: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly body: Buffer; readonly version: string } | undefined>;
+  /** Writes over `version`, or where that is undefined only if there is none; undefined where something else is there. */
+  writeVersion(object: NewObject, version: string | undefined, signal: AbortSignal): Promise<string | undefined>;
+  close(): void;
+}
