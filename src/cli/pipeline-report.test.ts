@@ -2,14 +2,16 @@ import { describe, expect, it } from 'vitest';
 import type { PipelineStats } from '../ingest/index.js';
 import { formatProgress, measure } from './pipeline-report.js';
 
-function statsOf(events: number, spooled: number, receivedAt: number): PipelineStats {
+function statsOf(events: number, spooled: number, oldestAt: number): PipelineStats {
   return {
     source: { isConnected: true, events, bytes: 2048, reconnects: { closed: 2, 'idle-timeout': 1 } },
     filtered: 0,
     gaps: 0,
-    spool: { events: spooled, bytes: 0 },
+    isOpen: true,
+    heardAt: undefined,
+    spool: { events: spooled, bytes: 0, oldestAt: spooled === 0 ? undefined : oldestAt },
     sinks: {},
-    checkpoint: { lastEventId: '', receivedAt, saves: 0, failures: 0 },
+    checkpoint: { lastEventId: '', receivedAt: 0, saves: 0, failures: 0 },
   };
 }
 

@@ -7,6 +7,10 @@ export interface CommandContext {
   readonly origins: Loaded['origins'];
   readonly args: readonly string[];
   readonly io: Io;
+  /** The pipelines of the configuration file, for verbs that run them. */
+  readonly pipelines: Loaded['pipelines'];
+  /** Reads the configuration again, as at the start. @throws CliError as that. */
+  readonly reload: () => Loaded;
 }
 
 /** Does the verb's work until it is done or `io.signal` aborts. @throws CliError and what its modules throw. */

@@ -53,11 +53,15 @@ export function createFileCheckpointStore({ path, pipeline }: FileCheckpointStor
       return text === undefined ? undefined : parseCheckpoint(text, { path, pipeline });
     },
     async save(checkpoint) {
-      const text = JSON.stringify({ version: VERSION, pipeline, ...checkpoint }, undefined, 2);
       await mkdir(dirname(path), { recursive: true });
-      await writeFileAtomic(path, `${text}\n`);
+      await writeFileAtomic(path, `${formatCheckpoint(checkpoint, pipeline)}\n`);
     },
   };
+}
+
+/** The text that {@link parseCheckpoint} reads. */
+export function formatCheckpoint(checkpoint: Checkpoint, pipeline: string): string {
+  return JSON.stringify({ version: VERSION, pipeline, ...checkpoint }, undefined, 2);
 }
 
 async function lock(path: string): Promise<AsyncDisposable> {
@@ -84,7 +88,11 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-function parseCheckpoint(text: string, { path, pipeline }: FileCheckpointStoreOptions): Checkpoint {
+/**
+ * Reads a saved checkpoint; `path` says in errors where it is.
+ * @throws IngestError `checkpoint-unreadable`, `checkpoint-foreign`.
+ */
+export function parseCheckpoint(text: string, { path, pipeline }: FileCheckpointStoreOptions): Checkpoint {
   const fields = parseObject(text);
   if (fields === undefined) throw unreadable(path, 'it holds no JSON object');
   if (fields['version'] !== VERSION)

@@ -14,6 +14,8 @@ export type IngestErrorCode =
   | 'checkpoint-locked'
   /** The checkpoint's folder cannot be made or written to. */
   | 'checkpoint-unwritable'
+  /** Another worker has the pipeline now. */
+  | 'lease-lost'
   /** Another live process writes to the same archive. */
   | 'archive-locked'
   /** The archive's folder cannot be made or written to. */

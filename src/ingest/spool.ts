@@ -102,6 +102,11 @@ export class Spool {
     return this.#bytes;
   }
 
+  /** When the oldest event came that some sink does not have; undefined where there is none. */
+  get oldestAt(): number | undefined {
+    return this.#events.at(this.#events.first)?.receivedAt;
+  }
+
   /** Up to here every sink has acknowledged everything. */
   get position(): Position {
     return this.#tracker.position;

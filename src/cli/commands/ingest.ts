@@ -6,36 +6,42 @@ import {
   createPipeline,
   createSseSource,
 } from '../../ingest/index.js';
-import type { PipelineOutcome, PipelineSink, Source } from '../../ingest/index.js';
+import type { Pipeline, PipelineOutcome, PipelineSink, Source } from '../../ingest/index.js';
 import { createAwsSinks } from '../aws-sinks.js';
 import type { AwsSinksOptions } from '../aws-sinks.js';
 import type { Settings } from '../config/index.js';
 import { CliError } from '../errors.js';
 import { readHeaders } from '../headers.js';
 import { above, LiveLine } from '../live-line.js';
-import { reportProgress } from '../pipeline-report.js';
+import { runPipelines } from '../pipelines-service.js';
+import type { PipelineRequest } from '../pipelines-service.js';
 import { createServiceLogger } from '../service.js';
 import type { Command } from '../verbs.js';
 
-/** `tidegate ingest`: one pipeline until its source ends for good or the process is told to stop. */
+/** `tidegate ingest`: its pipelines until their sources end for good or the process is told to stop. */
 export const ingest: Command = async (context) => {
-  const { settings, io } = context;
+  const { io } = context;
   const line = io.stderr.isTTY === true ? new LiveLine(io.stderr) : undefined;
   const logger = createServiceLogger(context, io.stdout, above(line, io.stdout));
+  const outcomes = await runPipelines(context, { logger, line, create: createPipelineOf });
+  for (const outcome of outcomes.values()) throwIfFailed(outcome);
+};
+
+/** The pipeline that `settings` ask for, for one run. @throws CliError, IngestError: it can never run like this. */
+async function createPipelineOf({ settings, cwd, logger, lease }: PipelineRequest): Promise<Pipeline> {
   const name = settings['pipeline.name'];
-  const pipeline = createPipeline({
+  return createPipeline({
     name,
-    source: createSource(settings, await readHeaders(settings, io.cwd)),
+    source: createSource(settings, await readHeaders(settings, cwd)),
     ...(settings['filter.types'].length === 0 ? {} : { types: settings['filter.types'] }),
     spool: { eventsMax: settings['spool.events'], bytesMax: settings['spool.bytes'] },
-    sinks: createSinks({ settings, cwd: io.cwd, logger }),
-    checkpoint: createFileCheckpointStore({ path: checkpointPath(settings, io.cwd), pipeline: name }),
+    sinks: createSinks({ settings, cwd, logger }),
+    checkpoint: createFileCheckpointStore({ path: checkpointPath(settings, cwd), pipeline: name }),
     checkpointIntervalMs: settings['checkpoint.intervalMs'],
     logger,
+    ...lease,
   });
-  using _report = reportProgress({ stats: () => pipeline.stats(), logger, line });
-  throwIfFailed(await pipeline.run(io.signal));
-};
+}
 
 /** @throws CliError `failed`, with the pipeline's own code in the sentence. */
 export function throwIfFailed(outcome: PipelineOutcome): void {

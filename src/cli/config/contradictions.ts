@@ -15,7 +15,7 @@ const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers],
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
-  ingest: [ends, streams],
+  ingest: [ends, streams, checkpointOfLease],
   publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse']), oneToken],
   generate: [oneToken],
   subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since']), oneToken],
@@ -110,6 +110,12 @@ function ends(settings: Settings): CliError | undefined {
       'Cannot ingest without a sink: give --sink.file.dir FOLDER, --sink.hub.url URL, --sink.kinesis.stream NAME or --sink.s3.bucket BUCKET',
     );
   return undefined;
+}
+
+/** Another worker could not go on from a file of this machine. */
+function checkpointOfLease(settings: Settings, origins: Origins): CliError | undefined {
+  if (settings['leases.url'] === undefined || settings['checkpoint.file'] === undefined) return undefined;
+  return contradiction(origins, ['checkpoint.file', 'leases.url'], 'checkpoints are kept beside the leases');
 }
 
 /** Settings of a stream that nobody named, and records that no request could hold. */

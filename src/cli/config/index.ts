@@ -5,6 +5,8 @@ export { loadSettings, processEnvironment } from './load.js';
 export type { Environment, GivenFlag, Loaded } from './load.js';
 export { renderReference } from './reference.js';
 export type { VerbName } from './setting.js';
+export { PIPELINE_KEYS, PROCESS_KEYS } from './pipeline-keys.js';
+export type { PipelineSettings } from './pipelines.js';
 export { formatSize } from './size.js';
 export { didYouMean } from './suggest.js';
 export { flagsOf, keysOf, settingOf, shownFlagsOf, variableOf } from './table.js';

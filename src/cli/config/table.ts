@@ -3,6 +3,7 @@ import { AUTH } from './auth-settings.js';
 import { FLAGS } from './flags.js';
 import { HTTP } from './http-settings.js';
 import { LIMITS } from './limit-settings.js';
+import { PIPELINES } from './pipeline-settings.js';
 import { REDIS } from './redis-settings.js';
 import { S3 } from './s3-settings.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
@@ -262,6 +263,7 @@ const TABLE = {
 
   ...SINKS,
   ...S3,
+  ...PIPELINES,
 
   // --- Log ----------------------------------------------------------------------------------------
   'log.level': choice(LOG_LEVELS, {
