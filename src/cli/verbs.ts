@@ -59,6 +59,17 @@ export const VERB_TABLE: Readonly<Record<VerbName, Verb>> = {
     ],
     load: async () => (await import('./commands/ingest.js')).ingest,
   },
+  plan: {
+    summary: 'Say what ingest would do with this configuration, and what is hardly meant',
+    description: 'Takes the options of ingest. Writes nothing; exits 2 where ingest would refuse.',
+    args: [],
+    examples: [
+      'tidegate plan',
+      'tidegate plan --url https://example.com/sse --sink.s3.bucket archive --sink.s3.prefix news/',
+      'tidegate plan --sample calm.jsonl --shards 8 --json --strict',
+    ],
+    load: async () => (await import('./commands/plan.js')).plan,
+  },
   publish: {
     summary: 'Publish events to a channel of a hub',
     description: 'Without DATA, standard input is read: each line is an event. Prints the ids.',

@@ -28,7 +28,7 @@ export const ingest: Command = async (context) => {
 };
 
 /** The pipeline that `settings` ask for, for one run. @throws CliError, IngestError: it can never run like this. */
-async function createPipelineOf({ settings, cwd, logger, lease }: PipelineRequest): Promise<Pipeline> {
+export async function createPipelineOf({ settings, cwd, logger, lease }: PipelineRequest): Promise<Pipeline> {
   const name = settings['pipeline.name'];
   return createPipeline({
     name,
@@ -48,7 +48,7 @@ export function throwIfFailed(outcome: PipelineOutcome): void {
   if (outcome.kind === 'failed') throw new CliError('failed', `${outcome.message} (${outcome.code})`);
 }
 
-function createSource(settings: Settings, headers: Readonly<Record<string, string>>): Source {
+export function createSource(settings: Settings, headers: Readonly<Record<string, string>>): Source {
   return createSseSource({
     url: settings['source.url'] ?? '',
     headers,

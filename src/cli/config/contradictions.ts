@@ -16,6 +16,7 @@ const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
   ingest: [ends, streams, checkpointOfLease],
+  plan: [ends, streams, checkpointOfLease, (settings, origins) => exclusive(settings, origins, ['sample', 'live'])],
   publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse']), oneToken],
   generate: [oneToken],
   subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since']), oneToken],

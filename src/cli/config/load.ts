@@ -76,7 +76,7 @@ export function loadSettings({ verb, flags, env, cwd }: LoadOptions): Loaded {
 }
 
 function runsPipelines(verb: VerbName): boolean {
-  return verb === 'ingest';
+  return verb === 'ingest' || verb === 'plan';
 }
 
 function checkAll(written: PipelineBlock['written']): ReadonlyMap<Key, unknown> {

@@ -300,7 +300,16 @@ export function isKey(text: string): text is Key {
 
 /** The keys that `verb` takes, in the table's order. */
 export function keysOf(verb: VerbName): readonly Key[] {
-  return KEYS.filter((key) => settingOf(key).verbs.includes(verb));
+  return KEYS.filter((key) => {
+    const { verbs } = settingOf(key);
+    // A plan is of what ingest would do.
+    return verbs.includes(verb) || (verb === 'plan' && verbs.includes('ingest'));
+  });
+}
+
+/** What says where events go. */
+export function sinkKeys(): readonly Key[] {
+  return KEYS.filter((key) => key.startsWith('sink.'));
 }
 
 /** The default of `key` for `verb`. */
