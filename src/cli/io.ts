@@ -18,6 +18,8 @@ export interface Io {
   readonly cwd: string;
   /** Aborts when the process is told to stop. */
   readonly signal: AbortSignal;
+  /** Calls `listener` whenever the process is told to read its configuration again; where that can be. */
+  readonly onHangup?: (listener: () => void) => Disposable;
 }
 
 /** Writes, and where the reader is slow waits until it has caught up. */

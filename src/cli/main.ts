@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { listenForHangup } from '../runtime/index.js';
 import { processEnvironment, runCli } from './index.js';
 import { listenForStop } from './stop-signal.js';
 
@@ -16,5 +17,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   env: processEnvironment(),
   cwd: process.cwd(),
   signal: stop.signal,
+  onHangup: listenForHangup,
 });
 setTimeout(() => process.exit(), LINGER_MS).unref();

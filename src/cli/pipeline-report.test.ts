@@ -4,14 +4,16 @@ import { createCapturingLogger } from '../../test/support/capturing-logger.js';
 import { ManualClock } from '../../test/support/clocks.js';
 import { formatProgress, measure, reportProgress } from './pipeline-report.js';
 
-function statsOf(events: number, spooled: number, receivedAt: number): PipelineStats {
+function statsOf(events: number, spooled: number, oldestAt: number): PipelineStats {
   return {
     source: { isConnected: true, events, bytes: 2048, reconnects: { closed: 2, 'idle-timeout': 1 } },
     filtered: 0,
     gaps: 0,
-    spool: { events: spooled, bytes: 0 },
+    isOpen: true,
+    heardAt: undefined,
+    spool: { events: spooled, bytes: 0, oldestAt: spooled === 0 ? undefined : oldestAt },
     sinks: {},
-    checkpoint: { lastEventId: '', receivedAt, saves: 0, failures: 0 },
+    checkpoint: { lastEventId: '', receivedAt: 0, saves: 0, failures: 0 },
   };
 }
 
@@ -41,7 +43,12 @@ describe('reportProgress()', () => {
     const clock = new ManualClock(1000);
     const logger = createCapturingLogger();
     let events = 0;
-    const report = reportProgress({ stats: () => statsOf(events, 0, 0), logger, line: undefined, clock });
+    const report = reportProgress({
+      pipelines: () => [{ name: 'news', stats: statsOf(events, 0, 0) }],
+      logger,
+      line: undefined,
+      clock,
+    });
     events = 7;
     clock.advance(30_000);
     events = 9;
@@ -57,8 +64,20 @@ describe('reportProgress()', () => {
   it('logs as often as asked for, and never at 0', () => {
     const clock = new ManualClock(0);
     const logger = createCapturingLogger();
-    using _often = reportProgress({ stats: () => statsOf(0, 0, 0), logger, line: undefined, clock, logEveryMs: 10 });
-    using _never = reportProgress({ stats: () => statsOf(0, 0, 0), logger, line: undefined, clock, logEveryMs: 0 });
+    using _often = reportProgress({
+      pipelines: () => [{ name: 'news', stats: statsOf(0, 0, 0) }],
+      logger,
+      line: undefined,
+      clock,
+      logEveryMs: 10,
+    });
+    using _never = reportProgress({
+      pipelines: () => [{ name: 'news', stats: statsOf(0, 0, 0) }],
+      logger,
+      line: undefined,
+      clock,
+      logEveryMs: 0,
+    });
     clock.advance(30);
     expect(logger.lines).toHaveLength(3);
   });

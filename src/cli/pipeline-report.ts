@@ -8,8 +8,14 @@ import type { LiveLine } from './live-line.js';
 const LINE_EVERY_MS = 500;
 const LOG_EVERY_MS = 30_000;
 
+/** A pipeline that is reported; one that has not run yet has no stats. */
+export interface ReportedPipeline {
+  readonly name: string;
+  readonly stats: PipelineStats | undefined;
+}
+
 export interface ReportOptions {
-  readonly stats: () => PipelineStats;
+  readonly pipelines: () => readonly ReportedPipeline[];
   readonly logger: Logger;
   /** A live line on a terminal; without it a log line now and then. */
   readonly line: LiveLine | undefined;
@@ -19,7 +25,7 @@ export interface ReportOptions {
 }
 
 /** What a report says. */
-interface Progress {
+export interface Progress {
   readonly events: number;
   readonly eventsPerSecond: number;
   readonly bytes: number;
@@ -32,18 +38,29 @@ interface Progress {
   readonly isConnected: boolean;
 }
 
-/** Reports a pipeline's progress until disposed. */
+/** Reports the progress of pipelines until disposed. */
 export function reportProgress(options: ReportOptions): Disposable {
-  const { stats, logger, line, logEveryMs = LOG_EVERY_MS, clock = systemClock } = options;
+  const { pipelines, logger, line, logEveryMs = LOG_EVERY_MS, clock = systemClock } = options;
   const everyMs = line === undefined ? logEveryMs : LINE_EVERY_MS;
-  let before = { at: clock.now(), events: stats().source.events };
-  let cancel = everyMs === 0 ? (): void => {} : clock.after(everyMs, report);
+  if (everyMs === 0) return { [Symbol.dispose]: () => undefined };
+  const eventsOf = (): ReadonlyMap<string, number> =>
+    new Map(pipelines().map(({ name, stats }) => [name, stats?.source.events ?? 0]));
+  let before = { at: clock.now(), events: eventsOf() };
+  let cancel = clock.after(everyMs, report);
   function report(): void {
     const now = clock.now();
-    const progress = measure(stats(), before, now);
-    if (line === undefined) logger.info(progress, formatRate(progress.events - before.events, before.at, now));
-    else line.show(formatProgress(progress));
-    before = { at: now, events: progress.events };
+    const progress = pipelines().flatMap(({ name, stats }) => {
+      if (stats === undefined) return [];
+      const mark = { at: before.at, events: before.events.get(name) ?? 0 };
+      // A pipeline that was begun anew counts from 0 again.
+      const events = mark.events > stats.source.events ? 0 : mark.events;
+      return [{ name, mark: { ...mark, events }, ...measure(stats, { ...mark, events }, now) }];
+    });
+    if (line === undefined)
+      for (const { name, mark, ...said } of progress)
+        logger.info({ pipeline: name, ...said }, formatRate(said.events - mark.events, mark.at, now));
+    else line.show(formatAll(progress, pipelines().length));
+    before = { at: now, events: eventsOf() };
     cancel = clock.after(everyMs, report);
   }
   return {
@@ -54,9 +71,9 @@ export function reportProgress(options: ReportOptions): Disposable {
   };
 }
 
-/** What scripts that watch the SSE ingest on Fargate look for; times in milliseconds since 1970. */
-function formatRate(events: number, fromMs: number, toMs: number): string {
-  return `SSE received [${events}] events between [${fromMs}] and [${toMs}]`;
+/** The line that dashboards of the system before Tidegate look for. */
+function formatRate(events: number, startMs: number, endMs: number): string {
+  return `SSE received [${events}] events between [${startMs}] and [${endMs}]`;
 }
 
 interface Mark {
@@ -65,18 +82,39 @@ interface Mark {
 }
 
 /** The progress since `before`. */
-export function measure({ source, spool, checkpoint, gaps }: PipelineStats, before: Mark, now: number): Progress {
+export function measure({ source, spool, gaps }: PipelineStats, before: Mark, now: number): Progress {
   const seconds = Math.max(now - before.at, 1) / 1000;
-  const isBehind = spool.events > 0 && checkpoint.receivedAt > 0;
   return {
     events: source.events,
     eventsPerSecond: Math.round(((source.events - before.events) / seconds) * 10) / 10,
     bytes: source.bytes,
     spooled: spool.events,
-    lagMs: isBehind ? Math.max(now - checkpoint.receivedAt, 0) : 0,
+    lagMs: spool.oldestAt === undefined ? 0 : Math.max(now - spool.oldestAt, 0),
     reconnects: Object.values(source.reconnects).reduce((sum, count) => sum + count, 0),
     gaps,
     isConnected: source.isConnected,
+  };
+}
+
+/** One line for all: of one pipeline as it is, of several their number and what they have together. */
+function formatAll(progress: readonly Progress[], pipelines: number): string {
+  const [first] = progress;
+  if (first !== undefined && pipelines === 1) return formatProgress(first);
+  const connected = progress.filter(({ isConnected }) => isConnected).length;
+  return `${connected}/${pipelines} connected  ${formatProgress(addUp(progress))}`;
+}
+
+function addUp(progress: readonly Progress[]): Progress {
+  const sum = (read: (one: Progress) => number): number => progress.reduce((total, one) => total + read(one), 0);
+  return {
+    events: sum(({ events }) => events),
+    eventsPerSecond: Math.round(sum(({ eventsPerSecond }) => eventsPerSecond) * 10) / 10,
+    bytes: sum(({ bytes }) => bytes),
+    spooled: sum(({ spooled }) => spooled),
+    lagMs: Math.max(0, ...progress.map(({ lagMs }) => lagMs)),
+    reconnects: sum(({ reconnects }) => reconnects),
+    gaps: sum(({ gaps }) => gaps),
+    isConnected: progress.every(({ isConnected }) => isConnected),
   };
 }
 

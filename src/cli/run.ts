@@ -1,4 +1,5 @@
 import { loadSettings } from './config/index.js';
+import type { Loaded } from './config/index.js';
 import { CliError, EXIT, exitCodeOf } from './errors.js';
 import type { ExitCode } from './errors.js';
 import { renderVerbHelp } from './help.js';
@@ -25,12 +26,13 @@ export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode>
       return EXIT.ok;
     }
     const { verb, args, flags } = invocation;
-    const { settings, origins, warnings } = loadSettings({ verb, flags, env: io.env, cwd: io.cwd });
+    const reload = (): Loaded => loadSettings({ verb, flags, env: io.env, cwd: io.cwd });
+    const { settings, origins, pipelines, warnings } = reload();
     isDebug = settings['log.level'] === 'debug';
     if (isLegacy) checkLegacyIngest(settings);
     for (const warning of warnings) io.stderr.write(`${painter(io.stderr, io.env)('yellow', 'note')} ${warning}\n`);
     const command = await VERB_TABLE[verb].load();
-    await command({ settings, origins, args, io });
+    await command({ settings, origins, pipelines, reload, args, io });
     return EXIT.ok;
   } catch (error) {
     const code = report(error, io, isDebug);

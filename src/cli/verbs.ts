@@ -7,6 +7,10 @@ export interface CommandContext {
   readonly origins: Loaded['origins'];
   readonly args: readonly string[];
   readonly io: Io;
+  /** The pipelines of the configuration file, for verbs that run them. */
+  readonly pipelines: Loaded['pipelines'];
+  /** Reads the configuration again, as at the start. @throws CliError as that. */
+  readonly reload: () => Loaded;
 }
 
 /** Does the verb's work until it is done or `io.signal` aborts. @throws CliError and what its modules throw. */
@@ -54,6 +58,17 @@ export const VERB_TABLE: Readonly<Record<VerbName, Verb>> = {
       'tidegate ingest --url https://example.com/sse --stream news --region eu-central-1',
     ],
     load: async () => (await import('./commands/ingest.js')).ingest,
+  },
+  plan: {
+    summary: 'Say what ingest would do with this configuration, and what is hardly meant',
+    description: 'Takes the options of ingest. Writes nothing; exits 2 where ingest would refuse.',
+    args: [],
+    examples: [
+      'tidegate plan',
+      'tidegate plan --url https://example.com/sse --sink.s3.bucket archive --sink.s3.prefix news/',
+      'tidegate plan --sample calm.jsonl --shards 8 --json --strict',
+    ],
+    load: async () => (await import('./commands/plan.js')).plan,
   },
   publish: {
     summary: 'Publish events to a channel of a hub',

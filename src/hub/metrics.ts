@@ -1,7 +1,13 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-
-import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-client';
-
+import {
+  addCounter,
+  addEventLoopLag,
+  addGauge,
+  addHistogram,
+  addLabelledCounter,
+  addLabelledGauge,
+  createMetricsRegistry,
+} from '../runtime/index.js';
+import type { MetricsRegistry } from '../runtime/index.js';
 import type { CompressionCounters } from './compression.js';
 import type { MetricsReport } from './backplane/backplane.js';
 import type { HubErrorCode } from './errors.js';
@@ -39,19 +45,9 @@ export function createCounters(): HubCounters {
   };
 }
 
-const LAG_RESOLUTION_MS = 10;
-
-/** A metric without its prefix, and what it means. */
-interface Meaning {
-  readonly name: string;
-  readonly help: string;
-  /** How the values of several processes become one (default `sum`). */
-  readonly aggregator?: 'sum' | 'max' | 'first';
-}
-
 /** The hub's metrics in Prometheus text form, read when asked for. */
-export function createMetrics(hub: HubCore): Registry {
-  const registry = new Registry();
+export function createMetrics(hub: HubCore): MetricsRegistry {
+  const registry = createMetricsRegistry();
   const count = (name: string, help: string, read: () => number): void => addCounter(registry, { name, help }, read);
   const { counters } = hub;
   addGauge(registry, { name: 'subscribers', help: 'Live SSE responses' }, () => hub.subscribers.size);
@@ -95,59 +91,39 @@ export function createMetrics(hub: HubCore): Registry {
 
 /** What a primary has to say: it holds no sockets, but every history. */
 export function createPrimaryMetrics(store: ChannelStore): () => Promise<MetricsReport> {
-  const registry = new Registry();
+  const registry = createMetricsRegistry();
   addStore(registry, store);
   addEventLoopLag(registry);
   return () => reportOf(registry);
 }
 
 /** The counts of `registry` in the form that {@link mergeMetrics} takes. */
-export async function reportOf(registry: Registry): Promise<MetricsReport> {
+export async function reportOf(registry: MetricsRegistry): Promise<MetricsReport> {
   return registry.getMetricsAsJSON();
 }
 
-/** One registry that says what several processes counted: sums, but for what each has alone. */
-export function mergeMetrics(reports: readonly MetricsReport[]): Registry {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the library's types say one object; it takes a list for each process
-  return AggregatorRegistry.aggregate(reports as unknown as object[]);
-}
-
-function addStore(registry: Registry, store: ChannelStore): void {
+function addStore(registry: MetricsRegistry, store: ChannelStore): void {
   addGauge(registry, { name: 'channels', help: 'Channels with a subscriber or a history' }, () => store.channels.size);
   addGauge(registry, { name: 'history_bytes', help: 'Bytes of encoded events kept for resume' }, () => store.bytes);
 }
 
-function addCompression(registry: Registry, { counters }: HubCore): void {
+function addCompression(registry: MetricsRegistry, { counters }: HubCore): void {
   const count = (name: string, help: string, read: () => number): void => addCounter(registry, { name, help }, read);
   count('compressed_flushes_total', 'Flushes compressed, each for all who get it', () => counters.compressedFlushes);
   count('compression_input_bytes_total', 'Bytes of them before', () => counters.compressionInputBytes);
   count('compression_output_bytes_total', 'Bytes of them after', () => counters.compressionOutputBytes);
 }
 
-/** Since the last look: what is slow now shall not hide behind a calm past. */
-function addEventLoopLag(registry: Registry): void {
-  const delay = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
-  delay.enable();
-  const help = 'How late the event loop was at worst in 99 of 100 looks, since the metrics were read last';
-  addGauge(registry, { name: 'event_loop_lag_p99_seconds', help, aggregator: 'max' }, () => {
-    const seconds = Math.max(0, delay.percentile(99) / 1e9 - LAG_RESOLUTION_MS / 1000);
-    delay.reset();
-    return seconds;
-  });
-}
-
-function addFlushLatency(registry: Registry, hub: HubCore): void {
-  const histogram = new Histogram({
-    name: 'tidegate_publish_to_flush_seconds',
+function addFlushLatency(registry: MetricsRegistry, hub: HubCore): void {
+  const observe = addHistogram(registry, {
+    name: 'publish_to_flush_seconds',
     help: 'From the first publish of a round until it was written to the last subscriber',
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
-    registers: [],
   });
-  registry.registerMetric(histogram);
-  hub.onFlushed = (waitedMs) => histogram.observe(waitedMs / 1000);
+  hub.onFlushed = (waitedMs) => observe(waitedMs / 1000);
 }
 
-function addNotifier(registry: Registry, notifier: Notifier): void {
+function addNotifier(registry: MetricsRegistry, notifier: Notifier): void {
   const { counters } = notifier;
   const count = (name: string, help: string, read: () => number): void => addCounter(registry, { name, help }, read);
   addGauge(registry, { name: 'webhooks_waiting', help: 'Webhooks yet to be delivered' }, () => notifier.waiting);
@@ -157,7 +133,7 @@ function addNotifier(registry: Registry, notifier: Notifier): void {
   addLabelledCounter(registry, dropped, () => counters.dropped);
 }
 
-function addAuthorizer(registry: Registry, authorizer: Authorizer): void {
+function addAuthorizer(registry: MetricsRegistry, authorizer: Authorizer): void {
   const { counters } = authorizer;
   const verdicts = { name: 'authorization_verdicts_total', help: 'Verdicts of the authorizer', label: 'verdict' };
   const byVerdict = (): ReadonlyMap<string, number> =>
@@ -171,18 +147,16 @@ function addAuthorizer(registry: Registry, authorizer: Authorizer): void {
   const failures = { name: 'authorization_failures_total', help: 'Questions without a verdict', label: 'reason' };
   addLabelledCounter(registry, failures, () => counters.failures);
   addGauge(registry, { name: 'authorizations_waiting', help: 'Questions in line' }, () => authorizer.waiting);
-  const histogram = new Histogram({
-    name: 'tidegate_authorization_seconds',
+  const observe = addHistogram(registry, {
+    name: 'authorization_seconds',
     help: 'From a question to its answer, or to the end of patience',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
-    registers: [],
   });
-  registry.registerMetric(histogram);
-  authorizer.onAnswered = (tookMs) => histogram.observe(tookMs / 1000);
+  authorizer.onAnswered = (tookMs) => observe(tookMs / 1000);
 }
 
 /** So that an alert can compare what there is with what may be. */
-function addLimits(registry: Registry, hub: HubCore): void {
+function addLimits(registry: MetricsRegistry, hub: HubCore): void {
   const { limits, history } = hub.settings;
   const bounds = {
     ...limits,
@@ -191,40 +165,7 @@ function addLimits(registry: Registry, hub: HubCore): void {
     historyAgeMs: history.ageMs,
     historyTotalBytes: history.totalBytes,
   };
-  const gauge = new Gauge({
-    name: 'tidegate_limit',
-    help: 'What the hub takes before it refuses or forgets',
-    labelNames: ['limit'],
-    registers: [],
-    aggregator: 'first',
-  });
-  for (const [limit, value] of Object.entries(bounds)) gauge.set({ limit }, value);
-  registry.registerMetric(gauge);
-}
-
-function addGauge(registry: Registry, { name, ...meaning }: Meaning, read: () => number): void {
-  const collect = function collect(this: Gauge): void {
-    this.set(read());
-  };
-  registry.registerMetric(new Gauge({ name: `tidegate_${name}`, ...meaning, registers: [], collect }));
-}
-
-function addCounter(registry: Registry, { name, help }: Meaning, read: () => number): void {
-  const collect = function collect(this: Counter): void {
-    this.reset();
-    this.inc(read());
-  };
-  registry.registerMetric(new Counter({ name: `tidegate_${name}`, help, registers: [], collect }));
-}
-
-function addLabelledCounter(
-  registry: Registry,
-  { name, help, label }: Meaning & { readonly label: string },
-  read: () => ReadonlyMap<string, number>,
-): void {
-  const collect = function collect(this: Counter): void {
-    this.reset();
-    for (const [value, times] of read()) this.inc({ [label]: value }, times);
-  };
-  registry.registerMetric(new Counter({ name: `tidegate_${name}`, help, labelNames: [label], registers: [], collect }));
+  const help = 'What the hub takes before it refuses or forgets';
+  const bound = new Map(Object.entries(bounds));
+  addLabelledGauge(registry, { name: 'limit', help, label: 'limit', aggregator: 'first' }, () => bound);
 }

@@ -3,6 +3,7 @@ import type { Logger } from '../runtime/index.js';
 import type { CheckpointStore } from './checkpoint.js';
 import type { Position } from './checkpoint-tracker.js';
 import { IngestError, messageOf } from './errors.js';
+import type { Fence } from './fence.js';
 import type { GapRecord } from './source.js';
 
 export interface CheckpointerOptions {
@@ -11,6 +12,8 @@ export interface CheckpointerOptions {
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Once it is lost nothing is saved. */
+  readonly fence?: Fence | undefined;
   /** The gaps that the loaded checkpoint holds. */
   readonly gaps: readonly GapRecord[];
   /** The position to save, asked for at each save. */
@@ -76,6 +79,7 @@ export class Checkpointer {
   async #save(): Promise<boolean> {
     if (this.#isTaken) return false;
     if (!this.#isDirty) return true;
+    if (this.#options.fence?.isHeld === false) return false;
     this.#isDirty = false;
     const { store, clock, logger, position } = this.#options;
     const { lastEventId, receivedAt } = position();

@@ -3,6 +3,7 @@ import type { Clock } from '../base/index.js';
 import type { Logger } from '../runtime/index.js';
 import { nextBatch } from './batcher.js';
 import { messageOf } from './errors.js';
+import type { Fence } from './fence.js';
 import { retry } from './retry.js';
 import type { BatchLimits, Sink, WriteResult } from './sinks/sink.js';
 import type { SpooledEvent, SpoolReader } from './spool.js';
@@ -25,6 +26,8 @@ export interface SinkStats {
 export interface DeliveryOptions {
   readonly sink: Sink;
   readonly reader: SpoolReader;
+  /** Without it, it may always write. */
+  readonly fence?: Fence | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -71,12 +74,15 @@ export class Delivery {
 
   /** Undefined where `signal` aborted before the batch was durable: it is not acknowledged then. */
   async #write(batch: readonly SpooledEvent[], signal: AbortSignal): Promise<WriteResult | undefined> {
-    const { sink, clock, logger } = this.#options;
+    const { sink, fence, clock, logger } = this.#options;
+    const mayWrite = (): boolean => fence?.isHeld ?? true;
+    if (!mayWrite()) return undefined;
     try {
       return await retry(() => sink.write(batch, signal), {
         backoff: createBackoff(),
         clock,
         signal,
+        isRetryable: mayWrite,
         onRetry: (error, delayMs, attempt) => {
           this.#retries += 1;
           logger.warn(
@@ -86,7 +92,7 @@ export class Delivery {
         },
       });
     } catch (error) {
-      if (signal.aborted) return undefined;
+      if (signal.aborted || !mayWrite()) return undefined;
       throw error;
     }
   }

@@ -22,6 +22,8 @@ export type IngestErrorCode =
   | 'spool-unreadable'
   /** The spool's folder cannot be made or written to. */
   | 'spool-unwritable'
+  /** Another worker has the pipeline now. */
+  | 'lease-lost'
   /** Another live process writes to the same archive. */
   | 'archive-locked'
   /** The archive's folder cannot be made or written to. */

@@ -18,7 +18,16 @@ export interface PipelineStats {
   readonly filtered: number;
   /** Gaps recorded in this run. */
   readonly gaps: number;
-  readonly spool: { readonly events: number; readonly bytes: number };
+  /** The sinks are open and events are taken. */
+  readonly isOpen: boolean;
+  /** When the source was heard of last, by an event or a new position; undefined before that. Milliseconds since 1970. */
+  readonly heardAt: number | undefined;
+  readonly spool: {
+    readonly events: number;
+    readonly bytes: number;
+    /** When the oldest event came that some sink does not have; undefined where there is none. Milliseconds since 1970. */
+    readonly oldestAt: number | undefined;
+  };
   /** By the sink's name. */
   readonly sinks: Readonly<Record<string, SinkStats>>;
   readonly checkpoint: Position & { readonly saves: number; readonly failures: number };
@@ -52,6 +61,8 @@ export class PipelineRun {
   #parts: Parts | undefined;
   #filtered = 0;
   #gaps = 0;
+  #isOpen = false;
+  #heardAt: number | undefined;
   /** The id of the last thing that was read, acknowledged or not. */
   #resumeId = '';
 
@@ -69,7 +80,9 @@ export class PipelineRun {
       source: this.#options.source.stats(),
       filtered: this.#filtered,
       gaps: this.#gaps,
-      spool: { events: spool?.events ?? 0, bytes: spool?.bytes ?? 0 },
+      isOpen: this.#isOpen,
+      heardAt: this.#heardAt,
+      spool: { events: spool?.events ?? 0, bytes: spool?.bytes ?? 0, oldestAt: spool?.oldestAt },
       sinks: Object.fromEntries(sinks),
       checkpoint: {
         ...(spool?.position ?? NOWHERE),
@@ -80,7 +93,7 @@ export class PipelineRun {
   }
 
   /** @throws IngestError the run failed; the sinks are closed and the checkpoint is saved then, too. */
-  async run(signal: AbortSignal): Promise<'ended' | 'stopped'> {
+  async run(signal: AbortSignal): Promise<'ended' | 'stopped' | 'lost'> {
     if (this.#parts !== undefined) throw new IngestError('internal', 'Cannot run a pipeline twice');
     const { checkpoint } = this.#options;
     await using _store = { [Symbol.asyncDispose]: async () => checkpoint.close?.() };
@@ -90,19 +103,25 @@ export class PipelineRun {
     await using _spool = parts.spool;
     this.#parts = parts;
     await this.#openSinks();
+    this.#isOpen = true;
     let reason: 'ended' | 'stopped' = 'stopped';
     try {
       // Saved before the first event: a stream without ids must know since when it was listened to.
       if (loaded === undefined) parts.checkpointer.markDirty();
       await parts.checkpointer.save();
       await this.#readAndDeliver(parts, loaded, signal);
-      reason = signal.aborted || this.#abandoned.signal.aborted ? 'stopped' : 'ended';
+      reason = signal.aborted || this.#isLost || this.#abandoned.signal.aborted ? 'stopped' : 'ended';
     } finally {
+      this.#isOpen = false;
       await this.#closeSinks(this.#sinks(), reason);
       await parts.checkpointer.close();
     }
     this.#abandoned.signal.throwIfAborted();
-    return reason;
+    return this.#isLost ? 'lost' : reason;
+  }
+
+  get #isLost(): boolean {
+    return this.#options.fence?.isHeld === false;
   }
 
   #sinks(): readonly Sink[] {
@@ -128,13 +147,15 @@ export class PipelineRun {
       intervalMs,
       clock,
       logger,
+      fence: this.#options.fence,
       gaps: loaded?.gaps ?? [],
       position: () => spool.position,
       onTaken: (error) => this.#abandoned.abort(error),
     });
     const deliveries = sinks.map(({ sink }) => {
       const sinkLogger = logger.child({ sink: sink.name });
-      const delivery = new Delivery({ sink, reader: spool.reader(sink.name), clock, logger: sinkLogger });
+      const { fence } = this.#options;
+      const delivery = new Delivery({ sink, reader: spool.reader(sink.name), fence, clock, logger: sinkLogger });
       return [sink.name, delivery] as const;
     });
     return { spool, checkpointer, deliveries: new Map(deliveries) };
@@ -164,7 +185,7 @@ export class PipelineRun {
 
   /** Reads until the source is over, then lets the sinks finish: without a bound, unless `signal` aborts. */
   async #readAndDeliver(parts: Parts, loaded: Checkpoint | undefined, signal: AbortSignal): Promise<void> {
-    const { clock, drainTimeoutMs } = this.#options;
+    const { clock, drainTimeoutMs, fence } = this.#options;
     const reading = new AbortController();
     const delivering = new AbortController();
     // Every sink listens to these, however many there are: that is no leak to warn of.
@@ -174,14 +195,16 @@ export class PipelineRun {
       reading.abort();
       cancelDrain ??= clock.after(drainTimeoutMs, () => delivering.abort());
     };
-    signal.addEventListener('abort', stop);
-    if (signal.aborted) stop();
-    const abandon = (): void => {
+    const cut = (): void => {
       reading.abort();
       delivering.abort();
     };
-    this.#abandoned.signal.addEventListener('abort', abandon);
-    if (this.#abandoned.signal.aborted) abandon();
+    signal.addEventListener('abort', stop);
+    fence?.lost.addEventListener('abort', cut);
+    if (signal.aborted) stop();
+    if (fence?.lost.aborted === true) cut();
+    this.#abandoned.signal.addEventListener('abort', cut);
+    if (this.#abandoned.signal.aborted) cut();
     const deliveries = this.#deliver(parts, delivering, reading);
     // It is awaited below, but only when reading has ended.
     deliveries.catch(() => {});
@@ -194,6 +217,7 @@ export class PipelineRun {
       } finally {
         cancelDrain?.();
         signal.removeEventListener('abort', stop);
+        fence?.lost.removeEventListener('abort', cut);
       }
       if (parts.spool.events > 0)
         this.#options.logger.warn({ events: parts.spool.events }, 'Stopped with events unwritten; they come again');
@@ -231,6 +255,7 @@ export class PipelineRun {
       case 'event': {
         const { event, resumeId } = item;
         this.#resumeId = resumeId;
+        this.#heardAt = event.receivedAt;
         if (this.#types?.has(event.type) === false) {
           this.#filtered += 1;
           spool.advance({ lastEventId: resumeId, receivedAt: event.receivedAt });
@@ -244,6 +269,7 @@ export class PipelineRun {
       }
       case 'position':
         this.#resumeId = item.resumeId;
+        this.#heardAt = this.#options.clock.now();
         spool.advance({ lastEventId: item.resumeId, receivedAt: this.#options.clock.now() });
         return;
       case 'gap':

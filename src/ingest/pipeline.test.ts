@@ -90,36 +90,6 @@ function build(options: Partial<PipelineOptions> & Pick<PipelineOptions, 'source
 }
 
 describe('createPipeline()', () => {
-  it('ends at once when somebody else has saved the checkpoint, and saves no more', async () => {
-    const saved: Checkpoint[] = [];
-    const store: CheckpointStore = {
-      load: () => Promise.resolve(undefined),
-      save(checkpoint) {
-        if (saved.length === 1) return Promise.reject(new IngestError('checkpoint-taken', 'Cannot save: taken'));
-        saved.push(checkpoint);
-        return Promise.resolve();
-      },
-    };
-    const untilStopped = ({ signal }: SourceReadOptions): Promise<void> =>
-      new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
-    const sink = createMemorySink();
-    const pipeline = createPipeline({
-      name: 'p',
-      source: createScriptedSource([[eventItem(1)]], untilStopped),
-      sinks: [{ sink }],
-      checkpoint: store,
-      checkpointIntervalMs: 0,
-      logger: createCapturingLogger(),
-    });
-    expect(await pipeline.run(never)).toEqual({
-      kind: 'failed',
-      code: 'checkpoint-taken',
-      message: 'Cannot save: taken',
-    });
-    expect(sink.closes).toEqual(['stopped']);
-    expect(pipeline.stats().checkpoint).toMatchObject({ saves: 1, failures: 1 });
-  });
-
   it('brings every event to every sink, then saves the checkpoint and closes', async () => {
     const sinks = [createMemorySink('a'), createMemorySink('b')];
     const source = createScriptedSource([[eventItem(1), eventItem(2)], [{ kind: 'position', resumeId: '9' }]]);

@@ -5,6 +5,7 @@ import type { Logger } from '../runtime/index.js';
 import type { CheckpointStore } from './checkpoint.js';
 import { IngestError, messageOf } from './errors.js';
 import type { IngestErrorCode } from './errors.js';
+import type { Fence } from './fence.js';
 import { PipelineRun } from './pipeline-run.js';
 import type { PipelineStats } from './pipeline-run.js';
 import type { Sink } from './sinks/sink.js';
@@ -40,6 +41,8 @@ export interface PipelineOptions {
   readonly checkpointIntervalMs?: number;
   /** Milliseconds that the sinks have, once stopped, for what is in the spool (default 10,000). */
   readonly drainTimeoutMs?: number;
+  /** Where several processes share pipelines: once it is lost the run stops at once. */
+  readonly fence?: Fence;
   readonly logger: Logger;
   readonly clock?: Clock;
 }
@@ -50,6 +53,8 @@ export type PipelineOutcome =
   | { readonly kind: 'ended' }
   /** The signal aborted. */
   | { readonly kind: 'stopped' }
+  /** The fence was lost: somebody else goes on, from the last checkpoint that was saved. */
+  | { readonly kind: 'lost' }
   | { readonly kind: 'failed'; readonly code: IngestErrorCode; readonly message: string };
 
 export interface Pipeline {
@@ -73,17 +78,18 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined)
     throw new IngestError('invalid-option', `Cannot run pipeline "${options.name}": two sinks are named "${twice}"`);
+  const logger = options.logger.child({ pipeline: options.name });
   const run = new PipelineRun({
     checkpointIntervalMs: CHECKPOINT_INTERVAL_MS,
     drainTimeoutMs: DRAIN_TIMEOUT_MS,
     ...options,
     clock: options.clock ?? systemClock,
     runId: randomUUID(),
-    logger: options.logger.child({ pipeline: options.name }),
+    logger,
   });
   return {
     stats: () => run.stats(),
-    run: async (signal) => report(await outcomeOf(run, signal), options.logger),
+    run: async (signal) => report(await outcomeOf(run, signal), logger),
   };
 }
 

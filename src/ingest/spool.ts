@@ -63,6 +63,8 @@ export interface Spool extends AsyncDisposable {
   /** Events that some sink has not acknowledged. */
   readonly events: number;
   readonly bytes: number;
+  /** When the oldest event came that some sink does not have; undefined where there is none. */
+  readonly oldestAt: number | undefined;
   /** Where the source goes on: behind the newest of the checkpoint and of what the run before left in the spool. */
   readonly start: Position;
   /** Nothing was in it from a run before. */
@@ -134,6 +136,10 @@ export class MemorySpool implements Spool {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  get oldestAt(): number | undefined {
+    return this.#events.at(this.#events.first)?.receivedAt;
   }
 
   get position(): Position {

@@ -1,6 +1,19 @@
 export { removeTemporaryFiles, syncFolder, writeFileAtomic } from './atomic-file.js';
+export { listenForHangup } from './hangup.js';
 export { createLogger, LOG_FORMATS, LOG_LEVELS } from './logger.js';
 export type { LogDestination, LogFormat, Logger, LoggerOptions, LogLevel } from './logger.js';
+export {
+  addCounter,
+  addEventLoopLag,
+  addGauge,
+  addHistogram,
+  addLabelledCounter,
+  addLabelledGauge,
+  addSeries,
+  createMetricsRegistry,
+  mergeMetrics,
+} from './metrics.js';
+export type { MetricsRegistry, Sample } from './metrics.js';
 export { listenForShutdown } from './shutdown.js';
 export type { Shutdown, ShutdownOptions, SignalSource } from './shutdown.js';
 export { readWebhookSecret, signatureHeaders, WEBHOOK_SECRET_BYTES_ADVISED } from './webhook-signature.js';

@@ -22,15 +22,14 @@ const EVENTS = 400;
 const KILLS = 8;
 const FAULTS: readonly Fault[] = ['slow-down', 'internal-error', 'torn-before', 'torn-after', 'conflict'];
 
-const SPOOLS: readonly (readonly [where: string, flags: readonly string[]])[] = [
-  ['in memory', []],
-  ['on disk', ['--spool.dir', 'spool']],
+const SPOOLS = [
+  { where: 'in memory', spool: [] },
+  { where: 'on disk', spool: ['--spool.dir', 'spool'] },
 ];
-const NAME = `an ingest to S3, killed ${KILLS} times between any two requests, with faults, its spool %s, has each event once`;
 
 test.each(SPOOLS)(
-  NAME,
-  async (_, spool) => {
+  'an ingest to S3, killed 8 times between any two requests, with faults, its spool $where, has each event once',
+  async ({ spool }) => {
     const random = createSeededRandom(11);
     await using folder = await createTemporaryFolder();
     await using fake = await FakeS3.start();

@@ -40,6 +40,8 @@ export interface TestRun extends AsyncDisposable {
   readonly exit: Promise<number>;
   /** Ctrl-C. */
   interrupt(): Promise<number>;
+  /** SIGHUP. */
+  hangUp(): void;
 }
 
 export interface TestRunOptions {
@@ -56,7 +58,12 @@ export function start(argv: readonly string[], options: TestRunOptions = {}): Te
   const { isTTY = false, stdin = '', env = {}, cwd = '/nowhere' } = options;
   const [stdout, stderr] = [new TestOutput(isTTY), new TestOutput(isTTY)];
   const input = typeof stdin === 'string' ? once(stdin) : stdin;
-  const exit = runCli(argv, { stdin: input, stdout, stderr, env, cwd, signal: stop.signal });
+  const listeners = new Set<() => void>();
+  const onHangup = (listener: () => void): Disposable => {
+    listeners.add(listener);
+    return { [Symbol.dispose]: () => void listeners.delete(listener) };
+  };
+  const exit = runCli(argv, { stdin: input, stdout, stderr, env, cwd, signal: stop.signal, onHangup });
   const interrupt = (): Promise<number> => {
     stop.abort();
     return exit;
@@ -66,6 +73,9 @@ export function start(argv: readonly string[], options: TestRunOptions = {}): Te
     stderr,
     exit,
     interrupt,
+    hangUp() {
+      for (const listener of listeners) listener();
+    },
     async [Symbol.asyncDispose]() {
       await interrupt();
     },

@@ -49,7 +49,7 @@ export const demo: Command = async (context) => {
     const archive = resolve(io.cwd, settings['data.dir']);
     const pipeline = createPipeline(await wire(context, { source, server, archive, logger }));
     announce(context, { source, server, archive: join(archive, 'archive') });
-    using _report = reportProgress({ stats: () => pipeline.stats(), logger, line });
+    using _report = reportProgress({ pipelines: () => [{ name: source.name, stats: pipeline.stats() }], logger, line });
     await runUntilStopped(pipeline, io, line);
   } finally {
     await stopHub(hub, server);

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { createFileSink, createHubSink, createPipeline, createSseSource } from '../../ingest/index.js';
-import type { PipelineOutcome, PipelineSink, PipelineSpool, Source } from '../../ingest/index.js';
+import type { Pipeline, PipelineOutcome, PipelineSink, PipelineSpool, Source } from '../../ingest/index.js';
 import { createAwsSinks } from '../aws-sinks.js';
 import { createCheckpointStore } from '../checkpoint-store.js';
 import type { Settings } from '../config/index.js';
@@ -12,45 +12,48 @@ import type { Output } from '../io.js';
 import { isLegacyRecord } from '../legacy-ingest.js';
 import { above, LiveLine } from '../live-line.js';
 import { createOtherSinks } from '../other-sinks.js';
-import { reportProgress } from '../pipeline-report.js';
+import { runPipelines } from '../pipelines-service.js';
+import type { PipelineRequest } from '../pipelines-service.js';
 import { createServiceLogger } from '../service.js';
 import type { Command } from '../verbs.js';
 
-/** `tidegate ingest`: one pipeline until its source ends for good or the process is told to stop. */
+/** `tidegate ingest`: its pipelines until their sources end for good or the process is told to stop. */
 export const ingest: Command = async (context) => {
-  const { settings, io } = context;
-  // Not among events that are written to the same terminal.
-  const line = io.stderr.isTTY === true && !settings['sink.stdout'] ? new LiveLine(io.stderr) : undefined;
+  const { io } = context;
   // Where events go to standard output, everything else goes beside it.
-  const output = settings['sink.stdout'] ? io.stderr : io.stdout;
+  const all = context.pipelines?.map(({ settings }) => settings) ?? [context.settings];
+  const isStdoutTaken = all.some((settings) => settings['sink.stdout']);
+  const output = isStdoutTaken ? io.stderr : io.stdout;
+  // Not among events that are written to the same terminal.
+  const line = io.stderr.isTTY === true && !isStdoutTaken ? new LiveLine(io.stderr) : undefined;
   const logger = createServiceLogger(context, output, above(line, output));
+  const outcomes = await runPipelines(context, { logger, line, create: createPipelineOf });
+  for (const outcome of outcomes.values()) throwIfFailed(outcome);
+};
+
+/** The pipeline that `settings` ask for, for one run. @throws CliError, IngestError: it can never run like this. */
+export async function createPipelineOf(request: PipelineRequest): Promise<Pipeline> {
+  const { settings, origins, cwd, logger, stdout, lease } = request;
   const name = settings['pipeline.name'];
-  const pipeline = createPipeline({
+  return createPipeline({
     name,
-    source: createSource(settings, await readHeaders(settings, io.cwd)),
+    source: createSource(settings, await readHeaders(settings, cwd)),
     ...(settings['filter.types'].length === 0 ? {} : { types: settings['filter.types'] }),
-    spool: spoolOf(settings, io.cwd),
-    sinks: await createSinks({
-      settings,
-      cwd: io.cwd,
-      logger,
-      stdout: io.stdout,
-      isLegacyRecord: isLegacyRecord(context.origins),
-    }),
-    checkpoint: createCheckpointStore(settings, io.cwd),
+    spool: spoolOf(settings, cwd),
+    sinks: await createSinks({ settings, cwd, logger, stdout, isLegacyRecord: isLegacyRecord(origins) }),
+    checkpoint: createCheckpointStore(settings, cwd),
     checkpointIntervalMs: settings['checkpoint.intervalMs'],
     logger,
+    ...lease,
   });
-  using _report = reportProgress({ stats: () => pipeline.stats(), logger, line, logEveryMs: settings['log.reportMs'] });
-  throwIfFailed(await pipeline.run(io.signal));
-};
+}
 
 /** @throws CliError `failed`, with the pipeline's own code in the sentence. */
 export function throwIfFailed(outcome: PipelineOutcome): void {
   if (outcome.kind === 'failed') throw new CliError('failed', `${outcome.message} (${outcome.code})`);
 }
 
-function createSource(settings: Settings, headers: Readonly<Record<string, string>>): Source {
+export function createSource(settings: Settings, headers: Readonly<Record<string, string>>): Source {
   return createSseSource({
     url: settings['source.url'] ?? '',
     headers,

@@ -23,7 +23,14 @@ const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers],
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
-  ingest: [ends, streams, otherSinks],
+  ingest: [ends, streams, otherSinks, checkpointOfLease],
+  plan: [
+    ends,
+    streams,
+    otherSinks,
+    checkpointOfLease,
+    (settings, origins) => exclusive(settings, origins, ['sample', 'live']),
+  ],
   publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse']), oneToken],
   generate: [oneToken],
   subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since']), oneToken],
@@ -119,6 +126,12 @@ function ends(settings: Settings): CliError | undefined {
       'Cannot ingest without a sink: give --sink.file.dir FOLDER, --sink.hub.url URL, --sink.kinesis.stream NAME, --sink.s3.bucket BUCKET, --sink.redis.url URL, --sink.http.url URL or --sink.stdout',
     );
   return undefined;
+}
+
+/** Another worker could not go on from a file of this machine. */
+function checkpointOfLease(settings: Settings, origins: Origins): CliError | undefined {
+  if (settings['leases.url'] === undefined || settings['checkpoint.file'] === undefined) return undefined;
+  return contradiction(origins, ['checkpoint.file', 'leases.url'], 'checkpoints are kept beside the leases');
 }
 
 /** Settings of a stream that nobody named, and records that no request could hold. */

@@ -42,15 +42,30 @@ export const FLAGS = {
     min: 1,
   }),
   deep: boolean(flag('verify', { doc: 'Read all data and compare its SHA-256, not its size alone.', default: false })),
-  json: boolean(flag('verify', { doc: 'Print the report as JSON.', default: false })),
+  json: boolean(flag(['verify', 'plan'], { doc: 'Print the report as JSON.', default: false })),
+  sample: string({
+    ...flag('plan', { doc: 'Look at the events of this recording, or any SSE body, too.', default: undefined }),
+    placeholder: 'file',
+  }),
+  live: boolean(flag('plan', { doc: 'Listen to the source for a while, and look at its events too.', default: false })),
+  shards: integer({
+    ...flag('plan', { doc: 'Spread the sample over so many shards of Kinesis.', default: 4 }),
+    min: 1,
+    max: 1000,
+  }),
+  strict: boolean(flag('plan', { doc: 'Exit 1 where there are warnings.', default: false })),
   force: boolean(flag('record', { doc: 'Overwrite FILE when it exists.', default: false })),
   seconds: integer({
-    ...flag('record', { doc: 'Stop after so many seconds.', default: undefined }),
+    ...flag(['record', 'plan'], { doc: 'Stop after so many seconds.', default: undefined, verbDefaults: { plan: 10 } }),
     unit: 's',
     min: 1,
   }),
   events: integer({
-    ...flag('record', { doc: 'Stop after so many events.', default: undefined }),
+    ...flag(['record', 'plan'], {
+      doc: 'Stop after so many events.',
+      default: undefined,
+      verbDefaults: { plan: 1000 },
+    }),
     min: 1,
   }),
   rate: string({

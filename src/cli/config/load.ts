@@ -2,8 +2,11 @@ import { quote } from '../../protocol/index.js';
 import { CliError } from '../errors.js';
 import { findContradiction } from './contradictions.js';
 import { readConfigFile } from './file.js';
+import type { PipelineBlock } from './file.js';
 import { describeOrigin } from './origin.js';
 import type { Origin, Written } from './origin.js';
+import { resolvePipelines } from './pipelines.js';
+import type { PipelineSettings } from './pipelines.js';
 import type { VerbName } from './setting.js';
 import { suggest } from './suggest.js';
 import { defaultOf, KEYS, keysOf, settingOf, variableOf } from './table.js';
@@ -31,6 +34,8 @@ export interface Loaded {
   readonly settings: Settings;
   /** Where each value that is no default was written. */
   readonly origins: ReadonlyMap<Key, Origin>;
+  /** Those of the file, for verbs that run pipelines; undefined where the settings above say the only one. */
+  readonly pipelines: readonly PipelineSettings[] | undefined;
   /** One sentence each: things that are allowed but hardly meant. */
   readonly warnings: readonly string[];
 }
@@ -47,9 +52,10 @@ export function processEnvironment(): Environment {
 export function loadSettings({ verb, flags, env, cwd }: LoadOptions): Loaded {
   const own = new Set(keysOf(verb));
   const byFlag = readFlags(flags);
-  const inFile = readConfigFile(cwd, configPath(byFlag, env));
+  const { written: inFile, pipelines: blocks } = readConfigFile(cwd, configPath(byFlag, env));
   // The whole file is checked: a mistake in it must not wait for the verb that it concerns.
-  const fromFile = new Map([...inFile].map(([key, written]) => [key, check(key, written)]));
+  const fromFile = checkAll(inFile);
+  const ofPipelines = new Map((blocks ?? []).map(({ name, written }) => [name, checkAll(written)]));
   const values: Partial<Record<Key, unknown>> = {};
   const origins = new Map<Key, Origin>();
   for (const key of KEYS) {
@@ -59,9 +65,22 @@ export function loadSettings({ verb, flags, env, cwd }: LoadOptions): Loaded {
     if (origin !== undefined) origins.set(key, origin);
   }
   const settings = values as unknown as Settings;
+  const warnings = suspectVariables(env);
+  if (runsPipelines(verb) && blocks !== undefined) {
+    const base = { verb, settings, origins, values: ofPipelines, cwd };
+    return { settings, origins, pipelines: resolvePipelines(blocks, base), warnings };
+  }
   const contradiction = findContradiction(verb, settings, origins);
   if (contradiction !== undefined) throw contradiction;
-  return { settings, origins, warnings: suspectVariables(env) };
+  return { settings, origins, pipelines: undefined, warnings };
+}
+
+function runsPipelines(verb: VerbName): boolean {
+  return verb === 'ingest' || verb === 'plan';
+}
+
+function checkAll(written: PipelineBlock['written']): ReadonlyMap<Key, unknown> {
+  return new Map([...written].map(([key, value]) => [key, check(key, value)]));
 }
 
 function configPath(flags: ReadonlyMap<Key, Written>, env: Environment): string | undefined {
@@ -108,11 +127,14 @@ function quoteRaw(raw: unknown): string {
   return quote(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
+/** A service that is called tidegate. */
+const OF_KUBERNETES = /_SERVICE_(HOST|PORT)/;
+
 /** Kubernetes sets variables for every service, so an unknown one is no error; a near miss is worth a word. */
 function suspectVariables(env: Environment): readonly string[] {
   const known = KEYS.filter((key) => settingOf(key).reach !== 'flag').map(variableOf);
   return Object.keys(env)
-    .filter((name) => name.startsWith('TIDEGATE_') && !known.includes(name))
+    .filter((name) => name.startsWith('TIDEGATE_') && !known.includes(name) && !OF_KUBERNETES.test(name))
     .flatMap((name) => {
       const meant = suggest(
         name.slice('TIDEGATE_'.length),

@@ -13,6 +13,7 @@ export const VERBS = [
   'demo',
   'token',
   'verify',
+  'plan',
   'completion',
 ] as const;
 export type VerbName = (typeof VERBS)[number];

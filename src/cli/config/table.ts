@@ -4,6 +4,7 @@ import { FLAGS } from './flags.js';
 import { HTTP } from './http-settings.js';
 import { LIMITS } from './limit-settings.js';
 import { OTHER_SINKS } from './other-sink-settings.js';
+import { PIPELINES } from './pipeline-settings.js';
 import { REDIS } from './redis-settings.js';
 import { S3 } from './s3-settings.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
@@ -240,6 +241,7 @@ const TABLE = {
   ...SINKS,
   ...S3,
   ...OTHER_SINKS,
+  ...PIPELINES,
 
   // --- Log ----------------------------------------------------------------------------------------
   'log.level': choice(LOG_LEVELS, {
@@ -283,7 +285,16 @@ export function isKey(text: string): text is Key {
 
 /** The keys that `verb` takes, in the table's order. */
 export function keysOf(verb: VerbName): readonly Key[] {
-  return KEYS.filter((key) => settingOf(key).verbs.includes(verb));
+  return KEYS.filter((key) => {
+    const { verbs } = settingOf(key);
+    // A plan is of what ingest would do.
+    return verbs.includes(verb) || (verb === 'plan' && verbs.includes('ingest'));
+  });
+}
+
+/** What says where events go. */
+export function sinkKeys(): readonly Key[] {
+  return KEYS.filter((key) => key.startsWith('sink.'));
 }
 
 /** The default of `key` for `verb`. */

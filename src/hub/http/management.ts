@@ -3,12 +3,13 @@ import { HTTPException } from 'hono/http-exception';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 
 import { quote } from '../../protocol/index.js';
+import { mergeMetrics } from '../../runtime/index.js';
 import { requireChannels } from '../auth/access.js';
 import type { ChannelAction } from '../auth/grants.js';
 import { isUserChannel } from '../auth/user-channel.js';
 import { HubError } from '../errors.js';
 import type { HubCore } from '../hub.js';
-import { createMetrics, mergeMetrics, reportOf } from '../metrics.js';
+import { createMetrics, reportOf } from '../metrics.js';
 import { json, refused } from './answer-schemas.js';
 import { listenerOf } from './app.js';
 import type { App, AppListener, Incoming } from './app.js';

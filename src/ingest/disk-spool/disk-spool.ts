@@ -107,6 +107,11 @@ export class DiskSpool implements Spool {
     return this.#newest.bytes - this.#settled.bytes;
   }
 
+  /** Of the event before it: the oldest itself may be on the disk only. */
+  get oldestAt(): number | undefined {
+    return this.events === 0 ? undefined : this.#settled.position.receivedAt;
+  }
+
   get position(): Position {
     const { through, position } = this.#settled;
     if (through === this.#trailing?.after) return this.#trailing.position;

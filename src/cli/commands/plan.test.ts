@@ -1,0 +1,141 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { start } from '../../../test/support/cli.js';
+import { createTemporaryFolder } from '../../../test/support/temporary-folder.js';
+import type { TemporaryFolder } from '../../../test/support/temporary-folder.js';
+import { hold, startUpstream } from '../../../test/support/upstream.js';
+import type { PipelinePlan } from '../plan/plan.js';
+
+let folder: TemporaryFolder;
+beforeEach(async () => {
+  folder = await createTemporaryFolder();
+});
+afterEach(() => folder[Symbol.asyncDispose]());
+
+interface Planned {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function plan(...flags: readonly string[]): Promise<Planned> {
+  await using run = start(['plan', ...flags], { cwd: folder.path });
+  return { code: await run.exit, out: run.stdout.text, err: run.stderr.text };
+}
+
+async function planJson(...flags: readonly string[]): Promise<PipelinePlan> {
+  const { out } = await plan(...flags, '--json');
+  const [first] = (JSON.parse(out) as { readonly pipelines: readonly PipelinePlan[] }).pipelines;
+  if (first === undefined) throw new Error('There is no plan');
+  return first;
+}
+
+const SOURCE = ['--url', 'http://ada:hunter2@127.0.0.1:9/stream?token=hunter3'];
+const S3 = ['--sink.s3.bucket', 'bucket'];
+const KINESIS = ['--sink.kinesis.stream', 'events', '--sink.kinesis.region', 'eu-central-1'];
+const codes = ({ warnings }: PipelinePlan): readonly string[] => warnings.map(({ code }) => code);
+
+/** A body of `count` events; each third has no user. */
+function body(count: number, userOf: (at: number) => string): string {
+  return Array.from({ length: count }, (_, at) => {
+    const data = JSON.stringify(at % 3 === 0 ? { at } : { at, user: userOf(at) });
+    return `id: ${at}\nevent: ${at % 2 === 0 ? 'edit' : 'log'}\ndata: ${data}\n\n`;
+  }).join('');
+}
+
+describe('tidegate plan', () => {
+  it('shows keys as they come out, with the seed’s own prefix warned about, and writes nothing', async () => {
+    const planned = await planJson(...SOURCE, ...S3);
+    const now = new Date().toISOString().slice(0, 10).replaceAll('-', '/');
+    expect(planned.s3?.key).toMatch(new RegExp(`^sse-data${now}/\\d\\d/ingest-[0-9-]+-[0-9a-f]{16}\\.ndjson\\.gz$`));
+    expect(planned.s3?.manifestKey).toBe(`sse-manifest/${planned.s3?.key ?? ''}.json`);
+    expect(planned.s3?.errorPrefix).toMatch(/^sse-errorkinesis-failed\//);
+    expect(codes(planned)).toContain('prefix-without-slash');
+    expect(await readdir(folder.path)).toEqual([]);
+  });
+
+  it('is content with a prefix that ends with a slash', async () => {
+    const prefixes = ['--sink.s3.prefix', 'news/', '--sink.s3.errorPrefix', 'errors/'];
+    const planned = await planJson(...SOURCE, ...S3, ...prefixes, '--sink.s3.format', 'parquet');
+    expect(planned.s3?.key).toMatch(/^news\/\d{4}\/\d\d\/\d\d\/\d\d\/ingest-.*\.parquet$/);
+    expect(planned.warnings).toEqual([]);
+    expect((await plan(...SOURCE, ...S3, ...prefixes, '--strict')).code).toBe(0);
+  });
+
+  it('never shows a secret', async () => {
+    const { out, err, code } = await plan(...SOURCE, ...S3, '-H', 'Authorization: hunter4');
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain('http://127.0.0.1:9/stream');
+    expect(out).not.toContain('hunter');
+  });
+
+  it('spreads a sample over shards by its partition key', async () => {
+    await writeFile(
+      join(folder.path, 'body.sse'),
+      body(300, (at) => `user ${at % 97}`),
+    );
+    const key = ['--sink.kinesis.partitionKey', '/user', '--sample', 'body.sse', '--shards', '3'];
+    const planned = await planJson(...SOURCE, ...KINESIS, ...key);
+    expect(planned.sample).toMatchObject({ events: 300, kept: 300, withoutId: 0 });
+    expect(planned.kinesis?.shards).toHaveLength(3);
+    expect(planned.kinesis?.shards.reduce((sum, count) => sum + count, 0)).toBe(300);
+    expect(planned.kinesis?.withoutValue).toBe(100);
+    expect(codes(planned)).toEqual(['no-partition-value']);
+  });
+
+  it('warns of a hot shard, of events that are too large or without an id, and of a filter that keeps none', async () => {
+    await writeFile(
+      join(folder.path, 'hot.sse'),
+      body(300, () => 'ada'),
+    );
+    const sample = ['--sample', 'hot.sse'];
+    const hot = await planJson(...SOURCE, ...KINESIS, ...sample, '--sink.kinesis.partitionKey', '/user');
+    expect(codes(hot)).toContain('hot-shard');
+    expect(hot.kinesis?.topKey).toEqual({ key: 'ada', events: 200 });
+    const none = await planJson(...SOURCE, ...KINESIS, ...sample, '--types', 'other');
+    expect(codes(none)).toEqual(['nothing-kept']);
+    await writeFile(join(folder.path, 'large.sse'), `data: ${'x'.repeat(2000)}\n\n`);
+    const large = await planJson(...SOURCE, ...KINESIS, '--sample', 'large.sse', '--sink.kinesis.recordBytes', '1KiB');
+    expect(codes(large)).toEqual(['too-large', 'no-ids']);
+  });
+
+  it('listens to the source itself, and keeps nothing of it', async () => {
+    await using upstream = await startUpstream(hold(body(20, () => 'ada')));
+    const flags = ['--url', upstream.url, '--sink.file.dir', './archive', '--live', '--events', '10'];
+    const planned = await planJson(...flags, '--types', 'edit');
+    expect(planned.sample).toMatchObject({ events: 10, kept: 5 });
+    expect(upstream.requests.map((headers) => headers['last-event-id'])).toEqual([undefined]);
+    expect(await readdir(folder.path)).toEqual([]);
+  });
+
+  it('plans each pipeline of a file, and says for people what it says for machines', async () => {
+    const file = [
+      'leases.url: redis://:hunter2@127.0.0.1:9',
+      'pipelines:',
+      '  a: {source.url: http://feeds.example/a, sink.file.dir: ./a, source.headers: ["X: hunter2"]}',
+      '  b: {source.url: https://feeds.example/b, sink.hub: {url: http://127.0.0.1:8080, channel: news}}',
+    ].join('\n');
+    await writeFile(join(folder.path, 'tidegate.yaml'), file);
+    const { code, out } = await plan();
+    expect(code).toBe(0);
+    expect(out).toMatch(/^a\n {2}source +http:\/\/feeds.example\/a\n/);
+    expect(out).toMatch(/\nb\n[^]*→ hub +url http:\/\/127.0.0.1:8080\/ {2}channel news\n/);
+    expect(out).toMatch(/warning +Headers go to feeds.example without TLS[^\n]*\[plain-http\]/);
+    expect(out).toMatch(/checkpoint +redis:\/\/127.0.0.1:9 a\n/);
+    expect(out).not.toContain('hunter2');
+    const strict = await plan('--strict');
+    expect([strict.code, strict.err]).toEqual([1, 'error There are 2 warnings [failed]\n']);
+  });
+
+  it.each([
+    ['no sink', SOURCE, 'Cannot ingest without a sink'],
+    ['a prefix that is not understood', [...SOURCE, ...S3, '--sink.s3.prefix', '!{hour}/'], '!{hour}'],
+    ['two samples', [...SOURCE, ...S3, '--sample', 'x', '--live'], 'only one of the two'],
+  ])('exits 2 with %s, as ingest would', async (_what, flags, words) => {
+    const { code, err } = await plan(...flags);
+    expect(code).toBe(2);
+    expect(err).toContain(words);
+  });
+});

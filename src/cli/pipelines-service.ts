@@ -1,0 +1,141 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { Claims, PipelineSet } from '../ingest/index.js';
+import type { CheckpointStore, Fence, Pipeline, PipelineDefinition, PipelineOutcome } from '../ingest/index.js';
+import type { Logger } from '../runtime/index.js';
+import { PIPELINE_KEYS, PROCESS_KEYS } from './config/index.js';
+import type { Loaded, PipelineSettings, Settings } from './config/index.js';
+import { CliError } from './errors.js';
+import { readHeaders } from './headers.js';
+import type { Io, Output } from './io.js';
+import type { LiveLine } from './live-line.js';
+import { listenForOperations } from './operations-server.js';
+import { reportProgress } from './pipeline-report.js';
+import type { CommandContext } from './verbs.js';
+
+/** What one run of a pipeline is made of. */
+export interface PipelineRequest {
+  readonly settings: Settings;
+  readonly origins: PipelineSettings['origins'];
+  readonly cwd: string;
+  readonly logger: Logger;
+  /** Where events go that are asked for on standard output. */
+  readonly stdout: Output;
+  /** Takes the place of the pipeline's own checkpoint. */
+  readonly lease?: { readonly fence: Fence; readonly checkpoint: CheckpointStore } | undefined;
+}
+
+export interface PipelinesOptions {
+  readonly logger: Logger;
+  readonly line: LiveLine | undefined;
+  readonly create: (request: PipelineRequest) => Promise<Pipeline>;
+}
+
+/**
+ * Runs the pipelines of the configuration until all have ended or the process is told to stop. One that is given by
+ * flags fails with its process; of several each is tried again by itself, and SIGHUP reads their file again.
+ * @throws CliError, IngestError: a pipeline can never run as it is configured; nothing was begun then.
+ */
+export async function runPipelines(
+  context: CommandContext,
+  options: PipelinesOptions,
+): Promise<ReadonlyMap<string, PipelineOutcome>> {
+  const { settings, io } = context;
+  const { logger, line } = options;
+  const definitions = await defineAll(context, context, options);
+  await using claims = createClaims(settings, logger);
+  const isMany = context.pipelines !== undefined;
+  const pipelines = new PipelineSet({ claims, logger, onFailure: isMany ? 'again' : 'end' });
+  await using server = await listenForOperations(settings, pipelines);
+  if (server !== undefined) logger.info({ url: server.url }, 'Answering /metrics, /health and /ready');
+  using _report = reportProgress({
+    pipelines: () => pipelines.statuses(),
+    logger,
+    line,
+    logEveryMs: settings['log.reportMs'],
+  });
+  using _reload = isMany ? reloadOnHangup(context, pipelines, options) : undefined;
+  return await pipelines.run(definitions, io.signal);
+}
+
+/** Reads and checks everything before anything begins. */
+async function defineAll(
+  { settings, origins, pipelines }: Pick<Loaded, 'settings' | 'origins' | 'pipelines'>,
+  { io }: CommandContext,
+  options: PipelinesOptions,
+): Promise<readonly PipelineDefinition[]> {
+  const alone: PipelineSettings = { name: settings['pipeline.name'], settings, origins };
+  const definitions: PipelineDefinition[] = [];
+  for (const pipeline of pipelines ?? [alone]) definitions.push(await define(pipeline, io, options));
+  return definitions;
+}
+
+async function define(
+  { name, settings, origins }: PipelineSettings,
+  { cwd, stdout }: Io,
+  { create, logger }: PipelinesOptions,
+): Promise<PipelineDefinition> {
+  const request = { settings, origins, cwd, logger, stdout };
+  // What can never run shall be said now, and not by the run.
+  await create(request);
+  return {
+    name,
+    fingerprint: await fingerprintOf(settings, cwd),
+    silenceMs: settings['health.silenceMs'],
+    create: (lease) => create({ ...request, lease }),
+  };
+}
+
+/** The same for the same settings and headers; a hash, for they may be secret. */
+async function fingerprintOf(settings: Settings, cwd: string): Promise<string> {
+  const values = PIPELINE_KEYS.map((key) => settings[key]);
+  const headers = await readHeaders(settings, cwd);
+  return createHash('sha256')
+    .update(JSON.stringify([values, headers]))
+    .digest('hex');
+}
+
+function createClaims(settings: Settings, logger: Logger): Claims | undefined {
+  const url = settings['leases.url'];
+  if (url === undefined) return undefined;
+  return new Claims({
+    url,
+    prefix: settings['leases.prefix'],
+    ttlMs: settings['leases.ttlMs'],
+    worker: `${hostname()}-${process.pid}-${randomUUID().slice(0, 4)}`,
+    logger,
+  });
+}
+
+/** A configuration that cannot be used is refused whole, and the old one goes on. */
+function reloadOnHangup(
+  context: CommandContext,
+  pipelines: PipelineSet,
+  options: PipelinesOptions,
+): Disposable | undefined {
+  const { logger } = options;
+  let last: Promise<void> = Promise.resolve();
+  const reload = async (): Promise<void> => {
+    try {
+      const loaded = context.reload();
+      if (loaded.pipelines === undefined)
+        throw new CliError('missing-value', 'Cannot go on without pipelines: the configuration names none any more');
+      const definitions = await defineAll(loaded, context, options);
+      warnOfOthers(context.settings, loaded.settings, logger);
+      const changes = await pipelines.apply(definitions);
+      logger.info(changes, 'Configuration reloaded');
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.error({ code, error: reason }, 'Cannot reload the configuration; the old one goes on');
+    }
+  };
+  return context.io.onHangup?.(() => {
+    last = last.then(reload);
+  });
+}
+
+function warnOfOthers(before: Settings, after: Settings, logger: Logger): void {
+  const keys = PROCESS_KEYS.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
+  if (keys.length > 0) logger.warn({ keys }, 'These settings are read at the start only; restart for them');
+}

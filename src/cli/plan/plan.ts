@@ -1,0 +1,136 @@
+import { join, resolve } from 'node:path';
+import { previewS3, spreadOverShards } from '../../ingest/index.js';
+import type { ReceivedEvent, S3Preview, ShardSpread } from '../../ingest/index.js';
+import { settingOf, sinkKeys } from '../config/index.js';
+import type { PipelineSettings, Settings } from '../config/index.js';
+import { warningsOf } from './warnings.js';
+import type { Warning } from './warnings.js';
+
+/** A sink and what is set for it, without secrets. */
+export interface PlannedSink {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** What a sample of events was like. */
+export interface PlannedSample {
+  readonly events: number;
+  /** Events that the filter would leave in. */
+  readonly kept: number;
+  readonly withoutId: number;
+  /** Bytes of data of the largest event. */
+  readonly largestBytes: number;
+}
+
+/** What would happen if a pipeline began now. */
+export interface PipelinePlan {
+  readonly name: string;
+  /** Without credentials and query. */
+  readonly source: string;
+  /** Empty: every event. */
+  readonly types: readonly string[];
+  readonly checkpoint: string;
+  readonly spool: { readonly events: number; readonly bytes: number };
+  readonly sinks: readonly PlannedSink[];
+  readonly s3?: S3Preview;
+  readonly kinesis?: ShardSpread & { readonly partitionKey: string };
+  readonly sample?: PlannedSample;
+  readonly warnings: readonly Warning[];
+}
+
+export interface PlanOptions {
+  readonly cwd: string;
+  /** Shards to spread a sample over. */
+  readonly shards: number;
+  /** Undefined where none was asked for. */
+  readonly sample: readonly ReceivedEvent[] | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** Says what a pipeline would do. Pure: nothing is opened. @throws IngestError `invalid-option`. */
+export function planPipeline({ name, settings, origins }: PipelineSettings, options: PlanOptions): PipelinePlan {
+  const types = settings['filter.types'];
+  const kept = options.sample?.filter(({ type }) => types.length === 0 || types.includes(type));
+  const s3 = planS3(name, settings, kept?.[0] ?? madeUp(options.now));
+  const kinesis = planKinesis(settings, kept, options.shards);
+  const sample = options.sample === undefined ? undefined : describeSample(options.sample, kept ?? []);
+  return {
+    name,
+    source: withoutSecrets(settings['source.url'] ?? ''),
+    types,
+    checkpoint: checkpointOf(name, settings, options.cwd),
+    spool: { events: settings['spool.events'], bytes: settings['spool.bytes'] },
+    sinks: planSinks(settings, origins),
+    ...(s3 === undefined ? {} : { s3 }),
+    ...(kinesis === undefined ? {} : { kinesis }),
+    ...(sample === undefined ? {} : { sample }),
+    warnings: warningsOf({ settings, s3, kinesis, sample, kept: kept ?? [] }),
+  };
+}
+
+/** Stands for the first event where there is no sample: keys show the time and some random part. */
+function madeUp(now: number): ReceivedEvent {
+  return { id: '1', type: 'message', data: '{}', receivedAt: now };
+}
+
+function planSinks(settings: Settings, origins: PipelineSettings['origins']): readonly PlannedSink[] {
+  const sinks = new Map<string, Record<string, unknown>>();
+  for (const key of sinkKeys()) {
+    const [, name = '', ...rest] = key.split('.');
+    const value: unknown = settings[key];
+    if (!origins.has(key) || value === undefined || value === false) continue;
+    const own = sinks.get(name) ?? {};
+    own[rest.join('.')] = settingOf(key).isSecret === true ? '(secret)' : shown(value);
+    sinks.set(name, own);
+  }
+  return Array.from(sinks, ([name, own]) => ({ name, settings: own }));
+}
+
+function shown(value: unknown): unknown {
+  return typeof value === 'string' && /^[a-z]+:\/\//i.test(value) ? withoutSecrets(value) : value;
+}
+
+function withoutSecrets(text: string): string {
+  if (!URL.canParse(text)) return text;
+  const url = new URL(text);
+  return `${url.protocol}//${url.host}${url.pathname}`;
+}
+
+function checkpointOf(name: string, settings: Settings, cwd: string): string {
+  if (settings['leases.url'] !== undefined) return `${withoutSecrets(settings['leases.url'])} ${name}`;
+  const file = settings['checkpoint.file'];
+  return file === undefined ? join(resolve(cwd, settings['data.dir']), `${name}.checkpoint.json`) : resolve(cwd, file);
+}
+
+function planS3(pipeline: string, settings: Settings, first: ReceivedEvent): S3Preview | undefined {
+  if (settings['sink.s3.bucket'] === undefined) return undefined;
+  const options = {
+    pipeline,
+    prefix: settings['sink.s3.prefix'],
+    errorPrefix: settings['sink.s3.errorPrefix'],
+    manifestPrefix: settings['sink.s3.manifestPrefix'],
+    format: settings['sink.s3.format'] ?? settings.format,
+    compression: settings['sink.s3.compression'],
+  };
+  return previewS3(options, first);
+}
+
+function planKinesis(
+  settings: Settings,
+  kept: readonly ReceivedEvent[] | undefined,
+  shards: number,
+): PipelinePlan['kinesis'] {
+  if (settings['sink.kinesis.stream'] === undefined || kept === undefined) return undefined;
+  const partitionKey = settings['sink.kinesis.partitionKey'];
+  return { partitionKey, ...spreadOverShards(kept, { partitionKey, shards }) };
+}
+
+function describeSample(events: readonly ReceivedEvent[], kept: readonly ReceivedEvent[]): PlannedSample {
+  return {
+    events: events.length,
+    kept: kept.length,
+    withoutId: kept.filter(({ id }) => id === '').length,
+    largestBytes: kept.reduce((most, { data }) => Math.max(most, Buffer.byteLength(data)), 0),
+  };
+}
