@@ -36,6 +36,12 @@ const TABLE = {
     placeholder: 'file',
   }),
 
+  preset: choice(['notifications'], {
+    doc: 'Behave as another program did, by default: notifications is JWT_SECRET and its tokens, REDIS_HOST, Redis channels to users, connections read by every token of their application, on all addresses.',
+    verbs: SERVE,
+    default: undefined,
+  }),
+
   ...HTTP,
 
   auth: choice(['none', 'jwt', 'apiKey'], {
@@ -270,6 +276,12 @@ const TABLE = {
     default: 'info',
     verbDefaults: { demo: 'warn' },
     legacy: [{ name: 'APP_MODE', translate: (text) => (text === 'debug' ? 'debug' : 'info') }],
+  }),
+  'log.name': string({
+    doc: 'A name that each line of the log carries, as app.',
+    verbs: SERVICES,
+    default: undefined,
+    legacy: [{ name: 'APP_NAME' }],
   }),
   'log.format': choice(LOG_FORMATS, {
     doc: 'Lines for machines or for people.',
