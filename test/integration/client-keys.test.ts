@@ -1,6 +1,7 @@
 // The hashes in Redis by which others see who is connected, as the notification service kept them.
 import { describe, expect, test } from 'vitest';
 
+import { DEFAULT_LIMITS } from '../../src/hub/index.js';
 import { BridgingHub } from '../support/bridging-hub.js';
 import { hasRedis, startRedis, tell } from '../support/redis-server.js';
 import { startRedisNode } from '../support/redis-nodes.js';
@@ -58,6 +59,22 @@ describe.skipIf(!hasRedis)('[redis]', () => {
     clearInterval(upkeep);
     left.leave(staying);
     await expect.poll(() => tell(redis.port, `EXISTS ${KEY}`), PATIENCE).toBe(':0\r\n');
+  });
+
+  test('of a killed hub with more connections than one script takes back, none is named any more', async () => {
+    await using redis = await startRedis();
+    const limits = { ...DEFAULT_LIMITS, connectionsPerUser: 0 };
+    const shared = { urls: [redis.url], prefix: 'p', leaseMs: 3000, bridgeUsers: true, limits };
+    await using killed = await startRedisNode(shared);
+    await using left = await startRedisNode(shared);
+    const identity = { application: 'shop', user: 'ann' };
+    const staying = { ...connectionTo('a'), identity };
+    await left.join(staying);
+    await Promise.all(Array.from({ length: 1200 }, () => killed.join({ ...connectionTo('a'), identity })));
+    const upkeep = setInterval(() => left.keepUp(), 50);
+    await expect.poll(() => tell(redis.port, 'ZCARD {p}:nodes'), PATIENCE).toBe(':1\r\n');
+    clearInterval(upkeep);
+    expect((await readHash(redis.port, KEY)).at(-1)).toBe(staying.id);
   });
 
   test('a key of another type is left alone, said once and counted', async () => {

@@ -200,6 +200,29 @@ describe('Bridge', () => {
     await closeAll(redis, [alone]);
   });
 
+  it('leaves a hole open for a while to who can fill it', async () => {
+    const redis = new MemoryRedis();
+    const nodes = [new Node(redis), new Node(redis)];
+    await settle(redis, 1000);
+    const [holder, slow] = nodes.toSorted((a, b) => Number(b.bridge.isHeld) - Number(a.bridge.isHeld));
+    redis.publish('a');
+    await settle(redis);
+    holder?.kill();
+    redis.publish('b');
+    nodes.push(new Node(redis));
+    await settle(redis);
+    redis.publish('c');
+    // Until more than a second after the lease of the killed one is over.
+    while ((redis.lease?.untilMs ?? 0) > redis.clock.now()) {
+      slow?.faults.splice(0, 9, 'before', 'before', 'before');
+      await settle(redis, 250);
+    }
+    await settle(redis, 6000);
+    expect(redis.placed).toEqual(['a', 'b', 'c']);
+    expect(nodes.map(({ bridge }) => bridge.holes)).toEqual([0, 0, 0]);
+    await closeAll(redis, nodes);
+  });
+
   it('says when it may have left something out', async () => {
     const redis = new MemoryRedis();
     const first = new Node(redis);
