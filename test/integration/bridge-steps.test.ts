@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 
 import type { BridgeMove, BridgeOutcome } from '../../src/hub/compat/bridge/bridge-port.js';
+import type { Mark } from '../../src/hub/compat/bridge/heard.js';
 import { RedisLink } from '../../src/hub/backplane/redis/client.js';
 import { historyArguments } from '../../src/hub/backplane/redis/limits.js';
 import { Publisher } from '../../src/hub/backplane/redis/publisher.js';
@@ -14,6 +15,8 @@ import { hasRedis, startRedis, tell } from '../support/redis-server.js';
 import type { RedisServer } from '../support/redis-server.js';
 
 const EPOCH = '~aaaaaaaa';
+
+const at = (term: number, index: number): Mark => ({ term, index });
 
 interface Steps extends AsyncDisposable {
   make(from: BridgeMove['from'], to: BridgeMove['to'], channel?: string): Promise<BridgeOutcome>;
@@ -65,7 +68,6 @@ test.skipIf(!hasRedis)(
   async () => {
     await using redis = await startRedis();
     await using steps = await openSteps(redis, 10);
-    const at = (term: number, index: number) => ({ term, index });
     const head = (): Promise<string> => tell(redis.port, 'HGET {p}:meta head');
     const outcomes = [
       await steps.make(undefined, at(7, 0)),

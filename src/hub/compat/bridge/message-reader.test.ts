@@ -10,6 +10,15 @@ function read(channel: string | Uint8Array, payload: string | Uint8Array) {
   return reader.read(reader.hear(Buffer.from(channel), Buffer.from(payload)));
 }
 
+function outcomeOf(channel: Uint8Array, payload: Uint8Array): unknown {
+  try {
+    read(channel, payload);
+  } catch (error) {
+    if (!(error instanceof HubError)) return error;
+  }
+  return 'read or refused';
+}
+
 describe('createMessageReader()', () => {
   it('reads any JSON as data, to the digit, and any id and type that can go on the wire', () => {
     const name = fc.stringMatching(/^[A-Za-z0-9 _-]{1,20}$/);
@@ -34,11 +43,7 @@ describe('createMessageReader()', () => {
     );
     fc.assert(
       fc.property(channel, payload, (redisChannel, bytes) => {
-        try {
-          read(redisChannel, bytes);
-        } catch (error) {
-          expect(error).toBeInstanceOf(HubError);
-        }
+        expect(outcomeOf(redisChannel, bytes)).toBe('read or refused');
       }),
     );
   });
