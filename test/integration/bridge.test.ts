@@ -28,6 +28,13 @@ async function hasAllMarkers(port: number): Promise<boolean> {
 /** Whether the hub was the one that publishes at least once. */
 const hasHeld = (hub: BridgingHub): boolean => hub.lines.some(({ message }) => message.includes('bridges Redis'));
 
+/** Resolves when both hubs listen to a Redis that was restarted, and one has gone on there. */
+async function untilBridgedAgain(hub: BridgingHub, port: number): Promise<void> {
+  await expect.poll(() => tell(port, 'PUBSUB NUMSUB {tidegate}:bridge'), PATIENCE).toContain(':2\r\n');
+  await expect.poll(() => hub.metric('bridge_holes_total'), PATIENCE).toBeGreaterThan(0);
+  await expect.poll(() => hasAllMarkers(port), PATIENCE).toBe(true);
+}
+
 /** Resolves when one of the hubs publishes for all. */
 async function untilBridging(hub: BridgingHub): Promise<void> {
   await expect.poll(() => hub.metric('bridge_held'), PATIENCE).toBe(1);
@@ -186,13 +193,33 @@ describe.skipIf(!hasRedis)('[redis]', () => {
     await expect.poll(() => numbersOf(ann).length, PATIENCE).toBe(100);
     await redis.kill();
     await redis.start();
-    // Both have heard a marker.
-    await expect.poll(() => tell(redis.port, 'PUBSUB NUMSUB {tidegate}:bridge'), PATIENCE).toContain(':2\r\n');
-    await expect.poll(() => here.metric('bridge_waiting'), PATIENCE).toBeGreaterThan(1);
+    await untilBridgedAgain(here, redis.port);
     await using after = await RedisTeller.open(redis.port);
     for (const number of upTo(200).slice(100)) await after.publish('shop:channel:ann', bodyOf(number));
     await expect.poll(() => numbersOf(ann).length, PATIENCE).toBeGreaterThanOrEqual(200);
     expect(numbersOf(ann)).toEqual(upTo(200));
+  });
+
+  test('of a Redis that is killed under traffic, what hubs had heard is there once, and nothing but the last is lost', async () => {
+    await using redis = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
+    await using here = await BridgingHub.start({ url: redis.url });
+    await using there = await BridgingHub.start({ url: redis.url });
+    await using ann = await there.connect('shop', 'ann');
+    await untilBridging(here);
+    await using before = await RedisTeller.open(redis.port);
+    let answered = 0;
+    for (const number of upTo(2000))
+      void before.publish('shop:channel:ann', bodyOf(number)).then((heard) => (answered += heard === 2 ? 1 : 0));
+    await expect.poll(() => answered, { ...PATIENCE, interval: 1 }).toBeGreaterThan(300);
+    await redis.kill();
+    await redis.start();
+    await untilBridgedAgain(here, redis.port);
+    await using after = await RedisTeller.open(redis.port);
+    await after.publish('shop:channel:ann', bodyOf(5000));
+    await expect.poll(() => numbersOf(ann).at(-1), PATIENCE).toBe(5000);
+    const first = numbersOf(ann).slice(0, -1);
+    expect(first).toEqual(upTo(first.length));
+    expect(first.length).toBeGreaterThan(300);
   });
 
   test('after a failover by Sentinel the new master is bridged', async () => {
