@@ -29,7 +29,7 @@ export async function authOptionsOf(settings: Settings, cwd: string): Promise<Au
       withoutClaim: {
         subscribe: settings['auth.jwt.subscribe'],
         publish: settings['auth.jwt.publish'],
-        connections: 'none',
+        connections: settings['auth.jwt.connections'],
         users: false,
       },
       cookie: settings['auth.cookie'],

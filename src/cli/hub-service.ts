@@ -80,6 +80,8 @@ function redisOptionsOf(settings: Settings): RedisOptions | undefined {
     waitReplicas: settings['redis.waitReplicas'],
     commandTimeoutMs: settings['redis.commandTimeoutMs'],
     leaseMs: settings['redis.leaseMs'],
+    bridgeUsers: settings['redis.bridgeUsers'],
+    bridgeChannels: settings['redis.bridgeChannels'],
   };
 }
 

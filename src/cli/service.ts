@@ -12,12 +12,14 @@ export function createServiceLogger(
   destination: LogDestination = output,
 ): Logger {
   const format = settings['log.format'] ?? (output.isTTY === true ? 'pretty' : 'json');
-  return createLogger({
+  const logger = createLogger({
     level: settings['log.level'],
     format,
     destination,
     isColoured: isColoured(output, io.env),
   });
+  const name = settings['log.name'];
+  return name === undefined ? logger : logger.child({ app: name });
 }
 
 /** Resolves when `signal` aborts. */

@@ -103,10 +103,14 @@ export const VERB_TABLE: Readonly<Record<VerbName, Verb>> = {
     load: async () => (await import('./commands/replay.js')).replay,
   },
   generate: {
-    summary: 'Publish made-up events to a channel of a hub, at a rate of your choice',
+    summary: 'Publish made-up events to a channel of a hub, or of Redis, at a rate of your choice',
     description: 'Edits of an encyclopedia, in the shape of Wikimedia’s. Stops with Ctrl-C, or after --count.',
     args: [{ name: 'channel', doc: 'The channel.', isRequired: true }],
-    examples: ['tidegate generate news', 'tidegate generate load --rate 5000 --count 100000'],
+    examples: [
+      'tidegate generate news',
+      'tidegate generate load --rate 5000 --count 100000',
+      'tidegate generate shop:channel:ada --redis redis://127.0.0.1:6379',
+    ],
     load: async () => (await import('./commands/generate.js')).generate,
   },
   demo: {

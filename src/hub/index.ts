@@ -6,6 +6,8 @@ export type { MintOptions } from './auth/mint.js';
 export type { Published } from './backplane/backplane.js';
 export type { ChannelRule, SlowPolicy } from './channel-rules.js';
 export type { Compression } from './compression.js';
+export { connectRedisPublisher } from './backplane/redis/redis-publisher.js';
+export type { RedisPublisher } from './backplane/redis/redis-publisher.js';
 export type { RedisOptions } from './backplane/redis/settings.js';
 export { createHub, createRedisHub, createWorkerHub, startPrimary } from './create-hub.js';
 export type { RedisHubOptions, WorkerOptions } from './create-hub.js';

@@ -9,7 +9,8 @@ import {
 } from '../runtime/index.js';
 import type { MetricsRegistry } from '../runtime/index.js';
 import type { CompressionCounters } from './compression.js';
-import type { MetricsReport } from './backplane/backplane.js';
+import type { Backplane, MetricsReport } from './backplane/backplane.js';
+import type { Bridge } from './compat/bridge/bridge.js';
 import type { HubErrorCode } from './errors.js';
 import type { HubCore } from './hub.js';
 import type { ChannelStore } from './store.js';
@@ -86,6 +87,8 @@ export function createMetrics(hub: HubCore): MetricsRegistry {
   addLimits(registry, hub);
   if (hub.notifier !== undefined) addNotifier(registry, hub.notifier);
   if (hub.authorizer !== undefined) addAuthorizer(registry, hub.authorizer);
+  if (hub.backplane.bridge !== undefined) addBridge(registry, hub.backplane.bridge);
+  if (hub.backplane.clientKeyFailures !== undefined) addClientKeys(registry, hub.backplane);
   return registry;
 }
 
@@ -131,6 +134,24 @@ function addNotifier(registry: MetricsRegistry, notifier: Notifier): void {
   count('webhooks_retried_total', 'Attempts after the first', () => counters.retried);
   const dropped = { name: 'webhooks_dropped_total', help: 'Webhooks given up', label: 'reason' };
   addLabelledCounter(registry, dropped, () => counters.dropped);
+}
+
+function addBridge(registry: MetricsRegistry, bridge: Bridge): void {
+  const count = (name: string, help: string, read: () => number): void => addCounter(registry, { name, help }, read);
+  addGauge(registry, { name: 'bridge_held', help: 'Nodes that publish what is bridged: one, of all' }, () =>
+    bridge.isHeld ? 1 : 0,
+  );
+  const waiting = { name: 'bridge_waiting', help: 'Messages heard and not yet known to be published' };
+  addGauge(registry, { ...waiting, aggregator: 'max' }, () => bridge.waiting);
+  count('bridge_published_total', 'Messages of Redis channels that became events', () => bridge.published);
+  count('bridge_holes_total', 'Times that messages may have been left out, as no hub heard them', () => bridge.holes);
+  const refusals = { name: 'bridge_refusals_total', help: 'Messages that could not become events', label: 'code' };
+  addLabelledCounter(registry, refusals, () => bridge.refusals.counts);
+}
+
+function addClientKeys(registry: MetricsRegistry, backplane: Backplane): void {
+  const help = 'Connections whose key in Redis could not be kept, as one of another type is there';
+  addCounter(registry, { name: 'client_key_failures_total', help }, () => backplane.clientKeyFailures ?? 0);
 }
 
 function addAuthorizer(registry: MetricsRegistry, authorizer: Authorizer): void {

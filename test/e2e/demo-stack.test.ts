@@ -15,7 +15,7 @@ const FOLDER = new URL('../../deploy/compose/demo/', import.meta.url);
 
 interface Service {
   readonly command: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 async function readServices(): Promise<Readonly<Record<string, Service>>> {
@@ -66,7 +66,9 @@ test.skipIf(!hasRedis || !hasNginx)(
     for (const hub of [first, second]) await hub.until(/Hub listening/);
     await using _proxy = await startProxy(port, replicas);
     const url = `http://127.0.0.1:${port}`;
-    await using generator = run(services['generator'], { TIDEGATE_URL: url }, folder.path);
+    const generating =
+      services['generator']?.command.map((word) => (word.startsWith('redis:') ? redis.url : word)) ?? [];
+    await using generator = new BuiltCli(generating, folder.path);
     const clients = await Promise.all(Array.from({ length: 4 }, () => StreamClient.open(`${url}/sse`)));
     for (const client of clients) await expect.poll(() => client.data.length, { timeout: 10_000 }).toBeGreaterThan(3);
     // Every replica has every event, and says that it was it.

@@ -20,6 +20,8 @@ export function startRedisNode(options: RedisNodeOptions): Promise<RedisBackplan
     limits: DEFAULT_LIMITS,
     channelTtlMs: 0,
     rules: NO_RULES,
+    bridgeUsers: false,
+    bridgeChannels: [],
     clock: systemClock,
     ...options,
   });

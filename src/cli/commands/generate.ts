@@ -1,9 +1,8 @@
 import { sleep, systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
-import { createBatchingPublisher } from '../../client/index.js';
-import type { BatchingPublisher } from '../../client/index.js';
 import { checkChannelName } from '../../protocol/index.js';
-import { hubAccessOf } from '../client-options.js';
+import { openTarget } from '../generated-events.js';
+import type { EventTarget } from '../generated-events.js';
 import { LiveLine } from '../live-line.js';
 import { generateData } from '../replay/index.js';
 import type { Command } from '../verbs.js';
@@ -14,23 +13,23 @@ const LINE_EVERY_MS = 500;
 
 interface Counts {
   published: number;
-  /** What the hub refused, or what could not be sent to it. */
+  /** What was refused, or could not be sent. */
   failure: unknown;
 }
 
-/** `tidegate generate CHANNEL`: made-up events at a steady rate; what the hub cannot take in time is made up later, not left out. */
+/** `tidegate generate CHANNEL`: made-up events at a steady rate; what cannot be taken in time is made up later, not left out. */
 export const generate: Command = async ({ settings, args, io }) => {
   const [channel = ''] = args;
   checkChannelName(channel);
   const rate = settings.rate === 'max' ? Number.POSITIVE_INFINITY : Number(settings.rate);
   const counts: Counts = { published: 0, failure: undefined };
   const line = io.stderr.isTTY === true ? new LiveLine(io.stderr) : undefined;
-  await using publisher = createBatchingPublisher(await hubAccessOf(settings, io.cwd));
+  await using target = await openTarget(settings, channel, io.cwd);
   const failed = new AbortController();
   const signal = AbortSignal.any([io.signal, failed.signal]);
   const data = generateData(() => systemClock.now(), settings.seed);
   const publishOne = (): void => {
-    publisher.publish(channel, { data: data.next().value }).then(
+    target.publish(data.next().value).then(
       () => (counts.published += 1),
       (error: unknown) => {
         counts.failure ??= error;
@@ -39,8 +38,8 @@ export const generate: Command = async ({ settings, args, io }) => {
     );
   };
   using _report = reportCount(() => counts.published, line);
-  await atRate({ rate, count: settings.count ?? Number.POSITIVE_INFINITY, signal, publisher, publishOne });
-  await publisher.drain();
+  await atRate({ rate, count: settings.count ?? Number.POSITIVE_INFINITY, signal, target, publishOne });
+  await target.drain();
   line?.clear();
   io.stderr.write(`published ${counts.published} events\n`);
   if (counts.failure !== undefined) throw counts.failure;
@@ -50,17 +49,17 @@ interface Pace {
   readonly rate: number;
   readonly count: number;
   readonly signal: AbortSignal;
-  readonly publisher: BatchingPublisher;
+  readonly target: EventTarget;
   readonly publishOne: () => void;
 }
 
 /** Calls `publishOne` as often as is due, against a schedule: a tick that is late makes up for it. */
-async function atRate({ rate, count, signal, publisher, publishOne }: Pace): Promise<void> {
+async function atRate({ rate, count, signal, target, publishOne }: Pace): Promise<void> {
   const startedMs = performance.now();
   for (let made = 0; made < count && !signal.aborted;) {
     const due = Math.min(count, ((performance.now() - startedMs) / 1000) * rate + 1);
     for (; made < due && !signal.aborted; made += 1) {
-      await publisher.whenReady();
+      await target.whenReady();
       publishOne();
     }
     if (made < count) await sleep(TICK_MS, signal, systemClock);

@@ -75,6 +75,11 @@ export const AUTH = {
     default: [],
     ...PATTERN,
   }),
+  'auth.jwt.connections': choice(['none', 'read', 'manage'], {
+    doc: 'What a token without grants may do with the connections of its application: nothing, see them, or also end them.',
+    verbs: SERVE,
+    default: 'none',
+  }),
   'auth.cookie': string({
     doc: 'A cookie that may hold a token, for pages of the hub and of listed origins.',
     verbs: SERVE,

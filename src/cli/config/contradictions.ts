@@ -20,7 +20,7 @@ const SINKS = [
 type Check = (settings: Settings, origins: Origins) => CliError | undefined;
 
 const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
-  serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers],
+  serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers, bridging],
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
   ingest: [ends, streams, otherSinks, checkpointOfLease],
@@ -80,6 +80,19 @@ function redisWithWorkers(settings: Settings, origins: Origins): CliError | unde
     ['redis.url', 'workers'],
     'run one hub per core, each with redis.url, behind one balancer',
   );
+}
+
+/** Messages that nobody could hear, or that no stream is there for. */
+function bridging(settings: Settings, origins: Origins): CliError | undefined {
+  const key = settings['redis.bridgeUsers'] ? 'redis.bridgeUsers' : 'redis.bridgeChannels';
+  if (!settings['redis.bridgeUsers'] && settings['redis.bridgeChannels'].length === 0) return undefined;
+  if (settings['redis.url'] === undefined && settings['redis.sentinels'].length === 0)
+    return new CliError(
+      'missing-value',
+      `Cannot use ${key}${where(origins, key)} without a Redis: give --redis.url URL, or REDIS_HOST`,
+    );
+  if (key === 'redis.bridgeChannels' || settings.auth === 'jwt') return undefined;
+  return contradiction(origins, [key, 'auth'], `only with auth jwt has a user a stream`);
 }
 
 /** Whether only this machine reaches what listens on `host`. */

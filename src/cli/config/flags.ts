@@ -68,6 +68,15 @@ export const FLAGS = {
     }),
     min: 1,
   }),
+  redis: string({
+    ...flag('generate', {
+      doc: 'Publish on the Redis channel of that name at this URL, not to a hub; on <application>:channel:<user> as JSON with id, type and data.',
+      default: undefined,
+    }),
+    placeholder: 'url',
+    shape: { pattern: /^rediss?:\/\/[^\s]+$/, expected: 'such as redis://127.0.0.1:6379' },
+    isSecret: true,
+  }),
   rate: string({
     ...flag(['replay', 'demo', 'generate'], {
       doc: "Events a second, or max; default: a recording's own timing, anything else 10.",

@@ -17,7 +17,7 @@ const TITLES: readonly (readonly [title: string, pattern: RegExp])[] = [
   ['Spool, checkpoint and data', /^(spool|checkpoint|data)\./],
   ['Many pipelines', /^(report|health|metrics|leases)\./],
   ['Sinks', /^(sink\.|deadLetter\.|format$)/],
-  ['Log and configuration', /^(log\.|config$)/],
+  ['Log and configuration', /^(log\.|config$|preset$)/],
 ];
 
 /** `keys` under the headings that help and the reference give them; a verb's own flags come first. */

@@ -25,6 +25,7 @@ function load({ verb = 'serve', flags = [], env = {}, file }: Given): ReturnType
   return loadSettings({ verb, flags, env, cwd });
 }
 
+const urlOf = (env: Environment): string | undefined => load({ env }).settings['redis.url'];
 const origin = (value: string): GivenFlag => ({ key: 'http.cors.origins', flag: '--http.cors.origins', value });
 const port = (value: string): GivenFlag => ({ key: 'http.port', flag: '--port', value });
 
@@ -75,6 +76,30 @@ describe('loadSettings()', () => {
     expect(load({ env: { APP_MODE: 'production' } }).settings['log.level']).toBe('info');
   });
 
+  it("makes a URL of the notification service's host and port", () => {
+    expect(urlOf({ REDIS_HOST: 'redis' })).toBe('redis://redis:6379');
+    expect(urlOf({ REDIS_HOST: '10.0.0.1', REDIS_PORT: '6380' })).toBe('redis://10.0.0.1:6380');
+    expect(urlOf({ REDIS_HOST: '::1', REDIS_PORT: '' })).toBe('redis://[::1]:6379');
+    expect(urlOf({ REDIS_HOST: 'redis', TIDEGATE_REDIS_URL: 'rediss://other' })).toBe('rediss://other');
+    // Kubernetes sets it for a service called redis.
+    expect(urlOf({ REDIS_PORT: 'tcp://10.0.0.1:6379' })).toBeUndefined();
+  });
+
+  it('takes the defaults of a preset, and whatever is set over them', () => {
+    const env = { JWT_SECRET: 's', REDIS_HOST: 'redis', APP_NAME: 'notes', TIDEGATE_PRESET: 'notifications' };
+    const { settings } = load({ env });
+    expect(settings).toMatchObject({
+      auth: 'jwt',
+      'auth.jwt.secret': 's',
+      'auth.jwt.connections': 'read',
+      'http.host': '0.0.0.0',
+      'log.name': 'notes',
+      'redis.bridgeUsers': true,
+    });
+    const inFile = load({ env: { ...env, TIDEGATE_PRESET: '' }, file: 'preset: notifications\nhttp.host: 127.0.0.1' });
+    expect(inFile.settings).toMatchObject({ auth: 'jwt', 'http.host': '127.0.0.1' });
+  });
+
   it('leaves alone what is empty or concerns another verb', () => {
     expect(load({ env: { TIDEGATE_HTTP_PORT: '' } }).settings['http.port']).toBe(8080);
     expect(load({ verb: 'subscribe', env: { HTTP_PORT: 'tcp://10.0.0.1:80' } }).settings.url).toMatch(/^http/);
@@ -118,6 +143,43 @@ describe('loadSettings()', () => {
       'contradiction',
       'one hub per core',
     ],
+    [
+      'a host of Redis with a port in it',
+      { env: { REDIS_HOST: 'redis:6380' } },
+      'contradiction',
+      'the port is REDIS_PORT',
+    ],
+    [
+      'what is no port of Redis',
+      { env: { REDIS_HOST: 'redis', REDIS_PORT: 'tcp://10.0.0.1:6379' } },
+      'contradiction',
+      'Cannot use REDIS_PORT with REDIS_HOST',
+    ],
+    [
+      'workers on a Redis of the other name',
+      { env: { REDIS_HOST: 'redis', TIDEGATE_WORKERS: '2' } },
+      'contradiction',
+      'redis.url (variable REDIS_HOST)',
+    ],
+    [
+      'a bridge without a Redis',
+      { env: { TIDEGATE_PRESET: 'notifications', JWT_SECRET: 's' } },
+      'missing-value',
+      'give --redis.url URL, or REDIS_HOST',
+    ],
+    [
+      'a bridge to users whom nobody knows',
+      { env: { REDIS_HOST: 'redis', TIDEGATE_REDIS_BRIDGE_USERS: 'true' } },
+      'contradiction',
+      'only with auth jwt',
+    ],
+    [
+      'a preset without its secret',
+      { env: { TIDEGATE_PRESET: 'notifications', REDIS_HOST: 'redis' } },
+      'missing-value',
+      '--auth.jwt.secret',
+    ],
+    ['a preset of nobody', { env: { TIDEGATE_PRESET: 'x' } }, 'bad-value', 'it must be notifications'],
     ['an open hub without auth', { env: { TIDEGATE_HTTP_HOST: '0.0.0.0' } }, 'contradiction', 'add --insecure'],
     [
       'an event larger than a body',

@@ -7,6 +7,8 @@ import { describeOrigin } from './origin.js';
 import type { Origin, Written } from './origin.js';
 import { resolvePipelines } from './pipelines.js';
 import type { PipelineSettings } from './pipelines.js';
+import { PRESETS } from './presets.js';
+import type { PresetName } from './presets.js';
 import type { VerbName } from './setting.js';
 import { suggest } from './suggest.js';
 import { defaultOf, KEYS, keysOf, settingOf, variableOf } from './table.js';
@@ -58,10 +60,14 @@ export function loadSettings({ verb, flags, env, cwd }: LoadOptions): Loaded {
   const ofPipelines = new Map((blocks ?? []).map(({ name, written }) => [name, checkAll(written)]));
   const values: Partial<Record<Key, unknown>> = {};
   const origins = new Map<Key, Origin>();
+  const writtenFor = (key: Key): Written | undefined =>
+    own.has(key) ? (byFlag.get(key) ?? readVariable(key, env)) : undefined;
+  const preset = presetOf(own.has('preset') ? (writtenFor('preset') ?? inFile.get('preset')) : undefined);
   for (const key of KEYS) {
-    const written = own.has(key) ? (byFlag.get(key) ?? readVariable(key, env)) : undefined;
+    const written = writtenFor(key);
     const origin = written?.origin ?? inFile.get(key)?.origin;
-    values[key] = written === undefined ? (fromFile.get(key) ?? defaultOf(key, verb)) : check(key, written);
+    values[key] =
+      written === undefined ? (fromFile.get(key) ?? preset[key] ?? defaultOf(key, verb)) : check(key, written);
     if (origin !== undefined) origins.set(key, origin);
   }
   const settings = values as unknown as Settings;
@@ -81,6 +87,11 @@ function runsPipelines(verb: VerbName): boolean {
 
 function checkAll(written: PipelineBlock['written']): ReadonlyMap<Key, unknown> {
   return new Map([...written].map(([key, value]) => [key, check(key, value)]));
+}
+
+function presetOf(written: Written | undefined): Partial<Settings> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the table has checked it
+  return written === undefined ? {} : PRESETS[check('preset', written) as PresetName];
 }
 
 function configPath(flags: ReadonlyMap<Key, Written>, env: Environment): string | undefined {
@@ -109,7 +120,7 @@ function readVariable(key: Key, env: Environment): Written | undefined {
   for (const { name, translate } of [{ name: variableOf(key), translate: undefined }, ...legacy]) {
     const text = env[name];
     if (text === undefined || text === '') continue;
-    return { raw: translate === undefined ? text : translate(text), origin: { kind: 'variable', name } };
+    return { raw: translate === undefined ? text : translate(text, env), origin: { kind: 'variable', name } };
   }
   return undefined;
 }

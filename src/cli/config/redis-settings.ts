@@ -1,6 +1,19 @@
+import { contradiction } from './contradiction.js';
 import { boolean, integer, list, string } from './setting.js';
 
 const SERVE = ['serve'] as const;
+const DEFAULT_PORT = '6379';
+
+/** The notification service's two variables as one URL. @throws CliError `contradiction` where they make none. */
+function redisUrlOf(host: string, env: Readonly<Record<string, string | undefined>>): string {
+  const port = env['REDIS_PORT'] ?? '';
+  const [name, number] = [/^[A-Za-z0-9._-]+$|^\[?[0-9A-Fa-f:]+\]?$/.test(host), /^\d{0,5}$/.test(port)];
+  if (!name)
+    throw contradiction('Cannot use REDIS_HOST: it must be the name or address of a host, and the port is REDIS_PORT');
+  if (!number) throw contradiction('Cannot use REDIS_PORT with REDIS_HOST: it must be a port from 1 to 65535');
+  const address = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+  return `redis://${address}:${port === '' ? DEFAULT_PORT : port}`;
+}
 
 /** The part of the table that says how several machines are one hub. */
 export const REDIS = {
@@ -15,6 +28,7 @@ export const REDIS = {
     },
     // It may hold a password.
     isSecret: true,
+    legacy: [{ name: 'REDIS_HOST', translate: redisUrlOf, with: ['REDIS_PORT'] }],
   }),
   'redis.cluster': boolean({ doc: 'redis.url is of a Redis Cluster.', verbs: SERVE, default: false }),
   'redis.sentinels': list<string>({
@@ -50,6 +64,19 @@ export const REDIS = {
     default: 2000,
     min: 10,
     unit: 'ms',
+  }),
+  'redis.bridgeUsers': boolean({
+    doc: 'Publish to a user what anybody publishes on the Redis channel <application>:channel:<user> as JSON with id, type and data, and keep the hash <application>:client:<user> while the user is connected. All hubs must have it alike.',
+    verbs: SERVE,
+    default: false,
+  }),
+  'redis.bridgeChannels': list<string>({
+    doc: 'Publish what comes on these Redis channels, as data, to the channel of the same name, or to the one behind "=".',
+    verbs: SERVE,
+    default: [],
+    placeholder: 'channel',
+    expectedItem: 'such as sse or prices=stocks',
+    item: /^[^\s,]+$/,
   }),
   'redis.leaseMs': integer({
     doc: 'A hub that was killed is counted for so long.',

@@ -41,7 +41,7 @@ function renderSection(title: string, keys: readonly Key[]): string {
 }
 
 function renderLegacy(keys: readonly Key[]): string {
-  const rows = keys.flatMap((key) => (settingOf(key).legacy ?? []).map(({ name }) => `| \`${name}\` | \`${key}\` |`));
+  const rows = keys.flatMap((key) => namesOf(key).map((name) => `| \`${name}\` | \`${key}\` |`));
   return [
     '## Variables of systems that Tidegate replaces',
     '',
@@ -52,6 +52,11 @@ function renderLegacy(keys: readonly Key[]): string {
     ...rows,
     '',
   ].join('\n');
+}
+
+function namesOf(key: Key): readonly string[] {
+  const { legacy = [] } = settingOf(key);
+  return [...legacy.map(({ name }) => name), ...legacy.flatMap((variable) => variable.with ?? [])];
 }
 
 function typeOf({ type, unit, placeholder }: Setting): string {

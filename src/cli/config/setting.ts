@@ -25,7 +25,9 @@ type Reach = 'all' | 'flag' | 'flag-and-variable';
 interface LegacyVariable {
   readonly name: string;
   /** Turns its spelling of the value into Tidegate's; undefined: as it is. */
-  readonly translate?: (text: string) => string;
+  readonly translate?: (text: string, env: Readonly<Record<string, string | undefined>>) => string;
+  /** Other variables that it is read with. */
+  readonly with?: readonly string[];
 }
 
 export interface FlagAlias {

@@ -39,6 +39,12 @@ const TABLE = {
     placeholder: 'file',
   }),
 
+  preset: choice(['notifications'], {
+    doc: 'Behave as another program did, by default: notifications is JWT_SECRET and its tokens, REDIS_HOST, Redis channels to users, connections read by every token of their application, on all addresses.',
+    verbs: SERVE,
+    default: undefined,
+  }),
+
   ...HTTP,
 
   auth: choice(['none', 'jwt', 'apiKey'], {
@@ -257,6 +263,12 @@ const TABLE = {
     default: 30_000,
     unit: 'ms',
     aliases: [{ flag: '--reportms', isLegacy: true }],
+  }),
+  'log.name': string({
+    doc: 'A name that each line of the log carries, as app.',
+    verbs: SERVICES,
+    default: undefined,
+    legacy: [{ name: 'APP_NAME' }],
   }),
   'log.format': choice(LOG_FORMATS, {
     doc: 'Lines for machines or for people.',

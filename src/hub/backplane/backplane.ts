@@ -1,6 +1,7 @@
 import type { Cursor } from '../../protocol/index.js';
 import type { Revocation } from '../auth/revocations.js';
 import type { Channel } from '../channel.js';
+import type { Bridge } from '../compat/bridge/bridge.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../connection.js';
 import type { PublishEvent } from '../event.js';
 import type { ChannelPage, ChannelSummary, HistoryPage, HistoryRequest, ListRequest } from '../listing.js';
@@ -60,6 +61,10 @@ export interface Backplane extends AsyncDisposable {
   readonly isReplica: boolean;
   /** Whether it can be asked: while it cannot, who is there stays, and nobody publishes or comes. */
   readonly isReady: boolean;
+  /** What takes messages of another system for the whole hub; undefined: nothing does. */
+  readonly bridge?: Bridge | undefined;
+  /** Connections whose user's key could not be kept for others to read; undefined: none is kept. */
+  readonly clientKeyFailures?: number | undefined;
   /** Processes that deliver the same events on this machine: together they shall write no more often than one would. */
   readonly processCount: number;
   /**

@@ -1,20 +1,24 @@
-import { Cluster, Redis } from 'ioredis';
-
 import { HubError } from '../../errors.js';
+import {
+  CONNECT_MS,
+  Cluster,
+  Redis,
+  credentialsOf,
+  messageOf,
+  openNode,
+  openRedis,
+  reasonOf,
+  retryMs,
+} from './driver.js';
+import type { RedisNode, RedisPlace } from './driver.js';
 import type { Reply } from './replies.js';
 import { SCRIPTS } from './scripts.js';
 import type { Script } from './scripts.js';
 
 /** How Redis is reached. */
-export interface RedisAddress {
-  /** `redis://` or `rediss://` (TLS), with user and password where there are any; several nodes of a cluster in a list. */
-  readonly urls: readonly string[];
+export interface RedisAddress extends RedisPlace {
   /** Whether it is a cluster. */
   readonly isCluster: boolean;
-  /** Sentinels, asked for the master's address; `urls` then gives user and password. */
-  readonly sentinels: readonly { readonly host: string; readonly port: number }[];
-  /** The master's name at the sentinels. */
-  readonly master: string;
   /** How long a command may take. */
   readonly commandTimeoutMs: number;
 }
@@ -38,8 +42,6 @@ export interface RedisLinkOptions extends RedisAddress {
   readonly handlers: RedisLinkHandlers;
 }
 
-const RETRY_MS_MAX = 1000;
-const CONNECT_MS = 5000;
 /** From this version on a cluster tells a message only to the master of its slot, and not to all. */
 const SHARDED_FROM = 7;
 
@@ -109,6 +111,15 @@ export class RedisLink {
     }
   }
 
+  /** The master of a cluster on which all keys are; undefined where there is only one Redis. */
+  async locate(): Promise<RedisNode | undefined> {
+    if (!(this.#commands instanceof Cluster)) return undefined;
+    const slot = Number(await this.#commands.call('CLUSTER', 'KEYSLOT', this.#options.metaKey));
+    const [, host, port] = /^(.+):(\d+)$/.exec(this.#commands.slots[slot]?.[0] ?? '') ?? [];
+    if (host === undefined) throw new HubError('backplane-unavailable', 'Cannot tell where the keys are: try again');
+    return { host, port: Number(port) };
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#commands.disconnect();
@@ -125,13 +136,13 @@ export class RedisLink {
     const { urls, isCluster, commandTimeoutMs } = this.#options;
     const limits = { commandTimeout: commandTimeoutMs, connectTimeout: CONNECT_MS, disableClientInfo: true };
     if (!isCluster) {
-      return this.#connect({
+      return openRedis(this.#options, {
         ...limits,
         // What was sent and not answered may have been done: nobody but its sender may send it again.
         autoResendUnfulfilledCommands: false,
         maxRetriesPerRequest: null,
         enableOfflineQueue: false,
-        retryStrategy: retryAfter,
+        retryStrategy: retryMs,
         // A master that became a replica: ask again who is it now.
         reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
       });
@@ -139,17 +150,10 @@ export class RedisLink {
     return new Cluster([...urls], {
       redisOptions: { ...credentialsOf(urls[0] ?? ''), ...limits, autoResendUnfulfilledCommands: false },
       enableOfflineQueue: false,
-      clusterRetryStrategy: retryAfter,
+      clusterRetryStrategy: retryMs,
       // As above: a command that failed with its connection is not sent again.
       retryDelayOnFailover: 0,
     });
-  }
-
-  #connect(options: object): Redis {
-    const { urls, sentinels, master } = this.#options;
-    const [url = ''] = urls;
-    if (sentinels.length === 0) return new Redis(url, options);
-    return new Redis({ ...options, ...credentialsOf(url), sentinels: [...sentinels], name: master });
   }
 
   async #prepare(): Promise<void> {
@@ -166,12 +170,14 @@ export class RedisLink {
   }
 
   /** Connects the listener; in a cluster, to the master that a redirection named, or else to any node. */
-  #listen(redirection?: { readonly host: string; readonly port: number }): void {
+  #listen(redirection?: RedisNode): void {
     if (this.#isClosed) return;
     const options = { connectTimeout: CONNECT_MS, disableClientInfo: true, enableOfflineQueue: false };
     // Reconnecting is done here: the next node may be another.
     const fixed = { ...options, autoResubscribe: false, retryStrategy: () => null, maxRetriesPerRequest: null };
-    const listener = this.#options.isCluster ? this.#connectToNode(fixed, redirection) : this.#connect(fixed);
+    const listener = this.#options.isCluster
+      ? this.#connectToNode(fixed, redirection)
+      : openRedis(this.#options, fixed);
     this.#listener = listener;
     const { handlers } = this.#options;
     const take = (channel: Buffer, message: Buffer): void => handlers.onMessage(channel.toString(), message);
@@ -187,14 +193,13 @@ export class RedisLink {
     });
   }
 
-  #connectToNode(options: object, redirection: { readonly host: string; readonly port: number } | undefined): Redis {
+  #connectToNode(options: object, redirection: RedisNode | undefined): Redis {
     const { urls } = this.#options;
     const known = this.#commands instanceof Cluster ? this.#commands.nodes('master') : [];
     const any = known[this.#failures % Math.max(1, known.length)]?.options;
-    const credentials = credentialsOf(urls[0] ?? '');
-    if (redirection !== undefined) return new Redis({ ...options, ...credentials, ...redirection });
+    if (redirection !== undefined) return openNode(this.#options, redirection, options);
     if (any?.host !== undefined && any.port !== undefined)
-      return new Redis({ ...options, ...credentials, host: any.host, port: any.port });
+      return openNode(this.#options, { host: any.host, port: any.port }, options);
     return new Redis(urls[this.#failures % urls.length] ?? '', options);
   }
 
@@ -251,34 +256,7 @@ export class RedisLink {
 /** Refusals of Redis that pass; before 7.0 a script's is found inside the message. */
 const PASSING = /\b(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|NOREPLICAS|MISCONF)\b/;
 
-function retryMs(times: number): number {
-  return Math.min(times * 50, RETRY_MS_MAX);
-}
-
-function credentialsOf(url: string): { username?: string; password?: string; tls?: object } {
-  const { username, password, protocol } = new URL(url);
-  return {
-    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-    ...(protocol === 'rediss:' ? { tls: {} } : {}),
-  };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** Redis answered, and with an error. */
 function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError';
-}
-
-/** A word on what happened that holds no secret: an error's code, or that with which Redis refused. */
-function reasonOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return /\b(?:[A-Z]{6,}|OOM)\b/.exec(messageOf(error))?.[0] ?? 'connection lost';
-}
-
-function retryAfter(times: number): number {
-  return Math.min(times * 50, RETRY_MS_MAX);
 }

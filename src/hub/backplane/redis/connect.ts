@@ -39,6 +39,7 @@ export async function connectToRedis(options: RedisBackplaneOptions): Promise<Re
   refused.catch(() => undefined);
   try {
     await Promise.race([backplane.whenReady(START_MS * 2), refused]);
+    await backplane.startBridge();
     return backplane;
   } catch (error) {
     await backplane[Symbol.asyncDispose]();

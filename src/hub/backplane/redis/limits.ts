@@ -26,6 +26,10 @@ export const CLEAR_FIELDS_MAX = 500;
 export const LEAVES_MAX = 10_000;
 /** Revocations at one time; then `too-many-revocations`. */
 export const REVOCATIONS_MAX = 100_000;
+/** Messages that a node keeps until they are known to be published; then the oldest goes. */
+export const BRIDGE_MESSAGES_MAX = 100_000;
+/** Bytes of them. */
+export const BRIDGE_BYTES_MAX = 64 * 1024 * 1024;
 /** How long another node may take to answer. */
 export const ANSWER_MS = 1000;
 

@@ -2,8 +2,8 @@
  * Places a batch of publications: offsets, history and one message to all nodes in one step.
  *
  * ARGV: epoch, limits (`limitsAt`), most channels, events a second of one publisher, command that publishes,
- * then for each publication: its kind (`p`, or `e` for the end of a channel), publisher, the time that an end asks a
- * channel to be quiet since, number of channels, the name of each and `1` where it keeps the newest of each key only, number
+ * then for each publication: its kind (`p`; `e` for the end of a channel; `b` for a step of the bridge), publisher (of a step the
+ * mark it expects and the one it sets), the time that an end asks a channel to be quiet since, number of channels, the name of each and `1` where it keeps the newest of each key only, number
  * of events, key and payload of each, and for each such channel what each event is the newest of.
  * Answers `EPOCH` where the node has to find out first which epoch it is, else the head and for each publication either a refusal
  * (`{code, number}`) or a list: an offset for a new event, `{offset, own id}` for one that was there.
@@ -234,10 +234,30 @@ local function keepOffsets(c)
   if bytes > 160000 then redis.call('SET', key, redis.call('GETRANGE', key, -80000, -1), 'KEEPTTL') end
 end
 
+local mark
+
+local function readMark()
+  local raw = redis.call('HMGET', P .. 'bridge', 'term', 'index')
+  return { term = tonumber(raw[1] or -1), index = tonumber(raw[2] or -1) }
+end
+
+-- A step of the bridge: made once, and only from the mark that it expects. What is refused is passed over with it.
+local function bridge(publication)
+  mark = mark or readMark()
+  local fromTerm, fromIndex, term, index = string.match(publication.publisher, '^(%-?%d+) (%-?%d+) (%d+) (%d+)$')
+  fromTerm, fromIndex, term, index = tonumber(fromTerm), tonumber(fromIndex), tonumber(term), tonumber(index)
+  if mark.term > term or (mark.term == term and mark.index >= index) then return { 'known', 0 } end
+  if mark.term >= 0 and (mark.term ~= fromTerm or mark.index ~= fromIndex) then return { 'moved', 0 } end
+  mark = { term = term, index = index, isMoved = true }
+  publication.publisher = ''
+  return #publication.channels > 0 and publish(publication) or {}
+end
+
 local answers = { 0 }
 while at <= #ARGV do
   local publication = readPublication()
-  answers[#answers + 1] = publication.kind == 'e' and endChannel(publication) or publish(publication)
+  local place = publication.kind == 'e' and endChannel or publication.kind == 'b' and bridge or publish
+  answers[#answers + 1] = place(publication)
 end
 for _, c in ipairs(dirty) do
   append(channelKey(c.name), c.records)
@@ -254,6 +274,7 @@ for _, c in ipairs(dirty) do
   keepAlive(c, now, limits.age)
   writeHeader(c)
 end
+if mark and mark.isMoved then redis.call('HSET', P .. 'bridge', 'term', text(mark.term), 'index', text(mark.index)) end
 if head > meta.head then redis.call('HSET', META, 'head', text(head), 'time', text(now)) end
 flushMessage()
 -- Last: what is told must be kept.

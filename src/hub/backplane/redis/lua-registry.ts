@@ -36,6 +36,39 @@ local function readConnection(at)
   return connection, at + 8 + channels
 end
 
+-- What the notification service kept for whoever looks there: a hash for each user who is connected. Only where its name can be
+-- read in one way, and is none of ours; a key of another kind is left alone.
+local keysFailed = false
+
+local function clientKey(application, user)
+  local key, middle = application .. ':client:' .. user, ':client:'
+  if string.sub(key, 1, #P) == P then return nil end
+  local at = string.find(key, middle, 1, true)
+  if at ~= #application + 1 or string.find(key, middle, at + 1, true) then return nil end
+  return key
+end
+
+local function keepClientKey(application, user, id)
+  local key = clientKey(application, user)
+  if not key then return end
+  local reply = redis.pcall('HSET', key, 'application_id', application, 'user_id', user, 'channel_id', id)
+  if type(reply) == 'table' and reply.err then keysFailed = true end
+end
+
+local function dropClientKey(application, user)
+  local key = clientKey(application, user)
+  if key and redis.call('TYPE', key).ok == 'hash' then redis.call('DEL', key) end
+end
+
+-- A connection of the user is gone: the key goes with the last, else it names one that is there.
+local function loosenClientKey(application, user)
+  if held('u:' .. #application .. ':' .. application .. user) <= 0 then return dropClientKey(application, user) end
+  local place = string.gsub(user, '[%z\\1]', { ['\\0'] = '\\1\\1', ['\\1'] = '\\1\\2' }) .. '\\0'
+  local other = redis.call('ZRANGEBYLEX', orderKey(application), '[' .. place, '(' .. place .. '\\255', 'LIMIT', 0, 1)[1]
+  local id = other and string.match(other, '%z([^%z]*)%z[^%z]*$')
+  if id then keepClientKey(application, user, id) end
+end
+
 local function userField(c) return 'u:' .. #c.application .. ':' .. c.application .. c.user end
 
 local function countAll(node, connection, by)
@@ -66,8 +99,9 @@ end
 
 /**
  * Admits connections of one node: ARGV is limits, the node, `1` where the hub's limits hold for them (they do not for
- * those that are there already), most connections, of one address, of one user, of one token, most channels, and the connections.
- * Answers `{0, head, '1' where somebody watches the application}`, or the code of a refusal and how many there are.
+ * those that are there already), most connections, of one address, of one user, of one token, most channels, `1` where keys of users
+ * are kept, and the connections. Answers `{0, head, '1' where somebody watches the application, '1' where a key could not be kept}`,
+ * or the code of a refusal and how many there are.
  */
 export const LUA_JOIN = `${LUA_COUNTS}
 local meta = readMeta()
@@ -75,6 +109,8 @@ local limits = limitsAt(1)
 local node, isLimited = ARGV[5], ARGV[6] == '1'
 local most, mostOfAddress, mostOfUser, mostOfToken, mostChannels =
   tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+
+local hasKeys = ARGV[12] == '1'
 
 local function refusal(c)
   local total = held('t')
@@ -109,10 +145,11 @@ local function join(c)
   end
   countAll(node, c, 1)
   keepRecord(node, c)
+  if hasKeys and c.application ~= '' then keepClientKey(c.application, c.user, c.id) end
   return nil
 end
 
-local at = 12
+local at = 13
 local application = ''
 while at <= #ARGV do
   local connection
@@ -121,15 +158,16 @@ while at <= #ARGV do
   if refused then return refused end
   application = connection.application
 end
-return { 0, text(meta.head), watched(application) and '1' or '' }
+return { 0, text(meta.head), watched(application) and '1' or '', keysFailed and '1' or '' }
 `;
 
-/** Connections of one node leave: ARGV is limits, the node and the connections. Answers the numbers of those that somebody watches. */
+/** Connections of one node leave: ARGV is limits, the node, `1` where keys of users are kept, and the connections. Answers the numbers of those that somebody watches. */
 export const LUA_LEAVE = `${LUA_COUNTS}
 local meta = readMeta()
 local limits = limitsAt(1)
 local node = ARGV[5]
-local at, number, told = 6, 0, {}
+local hasKeys = ARGV[6] == '1'
+local at, number, told = 7, 0, {}
 while at <= #ARGV do
   local c
   c, at = readConnection(at)
@@ -138,6 +176,7 @@ while at <= #ARGV do
   if c.application ~= '' then
     redis.call('ZREM', orderKey(c.application), c.place)
     redis.call('HDEL', recordsKey(node), c.id)
+    if hasKeys then loosenClientKey(c.application, c.user) end
   end
   for _, name in ipairs(c.channels) do unfollow(node, name, 1, meta, limits) end
   if watched(c.application) then told[#told + 1] = number end
@@ -161,14 +200,15 @@ return { isThere and 1 or 0, text(meta.time), meta.epoch or '', text(meta.head),
 `;
 
 /**
- * Takes back, some at a time, what a node that is gone has counted: ARGV is limits, the node, how many, and `1` where the node itself asks
- * (then whether its lease is over does not matter). Answers whether there is more, and the records of its connections that are gone, each
+ * Takes back, some at a time, what a node that is gone has counted: ARGV is limits, the node, how many, `1` where the node itself asks
+ * (then whether its lease is over does not matter), and `1` where keys of users are kept. Answers whether there is more, and the records of its connections that are gone, each
  * with its application.
  */
 export const LUA_CLEAR = `${LUA_COUNTS}
 local meta = readMeta()
 local limits = limitsAt(1)
 local node, most, isOwn = ARGV[5], tonumber(ARGV[6]), ARGV[7] == '1'
+local hasKeys = ARGV[8] == '1'
 local lease = tonumber(redis.call('ZSCORE', P .. 'nodes', node) or 0)
 if not isOwn and lease >= meta.time then return { 0, {} } end
 -- From here on the node has to begin anew, should it come back.
@@ -183,11 +223,17 @@ for at = 1, #records, 2 do
   redis.call('HDEL', recordsKey(node), records[at])
   if watched(application) then gone[#gone + 1] = { application, string.sub(record, 5 + applicationBytes + placeBytes) } end
 end
-local fields = redis.call('HRANDFIELD', nodeKey(node), most, 'WITHVALUES')
+-- The records first: a key of a user shall not be given the name of a connection that is gone.
+local fields = #records > 0 and {} or redis.call('HRANDFIELD', nodeKey(node), most, 'WITHVALUES')
 for at = 1, #fields, 2 do
   local field, by = fields[at], tonumber(fields[at + 1])
   if string.sub(field, 1, 2) == 'c:' then unfollow(node, string.sub(field, 3), by, meta, limits)
   else count(node, field, -by) end
+  if hasKeys and string.sub(field, 1, 2) == 'u:' then
+    local bytes, from = string.match(field, '^u:(%d+):()')
+    local application, user = string.sub(field, from, from + bytes - 1), string.sub(field, from + bytes)
+    loosenClientKey(application, user)
+  end
 end
 if #fields > 0 or #records > 0 then return { 1, gone } end
 redis.call('ZREM', P .. 'nodes', node)

@@ -1,7 +1,9 @@
 import { quote } from '../../../protocol/index.js';
 import type { Cursor } from '../../../protocol/index.js';
 import type { ChannelRules } from '../../channel-rules.js';
-import { HubError } from '../../errors.js';
+import type { BridgeMove, BridgeOutcome } from '../../compat/bridge/bridge-port.js';
+import { HUB_ERROR_CODES, HubError } from '../../errors.js';
+import type { HubErrorCode } from '../../errors.js';
 import { asHubError } from '../../event.js';
 import type { PublishEvent } from '../../event.js';
 import { encodeBody, encodeEndBody } from '../../frame.js';
@@ -52,17 +54,24 @@ export class Publisher {
 
   /** @throws HubError as {@link import('../backplane.js').Backplane.publish} does. */
   async publish({ channels, events, publisher = '' }: Publication): Promise<readonly Published[]> {
-    const encoded = events.map((event) => ({ key: event.idempotencyKey ?? '', bytes: encodeChecked(event) }));
-    const bytes = encoded.reduce((sum, event) => sum + event.bytes.length, 0) * channels.length;
-    const items = encoded.flatMap((event) => [event.key, event.bytes]);
-    const names = channels.flatMap((name) => [name, this.#options.rules.of(name).slow === 'latest' ? '1' : '']);
-    const newest = channels.flatMap((name) => this.#newestOf(name, events));
-    const args = ['p', publisher, 0, channels.length, ...names, events.length, ...items, ...newest];
-    const answer = await this.#place({ args, events: events.length * channels.length, bytes });
+    const { args, bytes } = this.#encode(channels, events);
+    const item = { args: ['p', publisher, ...args], events: events.length * channels.length, bytes };
+    const answer = await this.#place(item);
     this.#throwRefusal(answer, channels);
     return channels.flatMap((channel, at) =>
       events.map((event, number) => this.#published(channel, event, answer[at * events.length + number])),
     );
+  }
+
+  /** Makes a step of the bridge, with its event where it has one. @throws HubError `backplane-busy`, `backplane-unavailable`, or as the encoder refuses. */
+  async bridge({ from, to, event }: BridgeMove): Promise<BridgeOutcome> {
+    const { term, index } = from ?? { term: -1, index: -1 };
+    const step = ['b', `${term} ${index} ${to.term} ${to.index}`];
+    const { args, bytes } = this.#encode(event === undefined ? [] : [event.channel], event ? [event.event] : []);
+    const [code] = await this.#place({ args: [...step, ...args], events: 1, bytes });
+    if (!Buffer.isBuffer(code)) return 'placed';
+    const said = code.toString();
+    return said === 'known' || said === 'moved' ? said : { refused: codeOf(said) };
   }
 
   /** Ends a channel, unless it had an event behind `quietSinceMs` (0: whatever it had). False where it had ended. */
@@ -91,6 +100,19 @@ export class Publisher {
   close(): void {
     clearTimeout(this.#timer);
     for (const { reject } of this.#waiting.splice(0)) reject(unavailable());
+  }
+
+  /** What of a publication comes behind its publisher. */
+  #encode(
+    channels: readonly string[],
+    events: readonly PublishEvent[],
+  ): { readonly args: readonly Argument[]; readonly bytes: number } {
+    const encoded = events.map((event) => ({ key: event.idempotencyKey ?? '', bytes: encodeChecked(event) }));
+    const bytes = encoded.reduce((sum, event) => sum + event.bytes.length, 0) * channels.length;
+    const items = encoded.flatMap((event) => [event.key, event.bytes]);
+    const names = channels.flatMap((name) => [name, this.#options.rules.of(name).slow === 'latest' ? '1' : '']);
+    const newest = channels.flatMap((name) => this.#newestOf(name, events));
+    return { args: [0, channels.length, ...names, events.length, ...items, ...newest], bytes };
   }
 
   /** What each event is the newest of, where the channel keeps only that. */
@@ -176,6 +198,10 @@ export class Publisher {
     if (!Buffer.isBuffer(code)) return;
     throw refusalOf(code.toString(), numberOf(number), channels);
   }
+}
+
+function codeOf(said: string): HubErrorCode {
+  return Object.hasOwn(HUB_ERROR_CODES, said) ? (said as HubErrorCode) : 'internal';
 }
 
 function refusalOf(code: string, number: number, channels: readonly string[]): Error {

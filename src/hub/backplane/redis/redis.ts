@@ -4,6 +4,7 @@ import type { Logger } from '../../../runtime/index.js';
 import type { Revocation } from '../../auth/revocations.js';
 import type { Channel } from '../../channel.js';
 import type { ChannelRules } from '../../channel-rules.js';
+import type { Bridge } from '../../compat/bridge/bridge.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../../connection.js';
 import { HubError } from '../../errors.js';
 import type { HistoryLimits, HubLimits } from '../../limits.js';
@@ -26,12 +27,15 @@ import { REVOCATIONS_MAX, SWEEP_CHANNELS_MAX, historyArguments } from './limits.
 import { Publisher } from './publisher.js';
 import { Questions } from './questions.js';
 import type { Question } from './questions.js';
+import { startRedisBridge } from './redis-bridge.js';
+import type { RedisBridge } from './redis-bridge.js';
 import { Registry } from './registry.js';
 import type { Located } from './registry.js';
 import { bytesOf, listOf, numberOf, textOf } from './replies.js';
 import type { Reply } from './replies.js';
 import { decodeRevocation, decodeToldRevocation, encodeTarget } from './revoked.js';
 import { SCRIPTS } from './scripts.js';
+import type { BridgedChannel } from './settings.js';
 
 export interface RedisBackplaneOptions extends RedisAddress {
   /** What all keys begin with, in braces: hubs with different prefixes do not know of each other. */
@@ -45,6 +49,10 @@ export interface RedisBackplaneOptions extends RedisAddress {
   readonly rules: ChannelRules;
   /** How long after its last event a channel ends by itself; 0: never. */
   readonly channelTtlMs: number;
+  /** Whether messages for users are bridged, and users' keys kept. */
+  readonly bridgeUsers: boolean;
+  /** Redis channels that are bridged to a channel. */
+  readonly bridgeChannels: readonly BridgedChannel[];
   readonly clock: Clock;
   readonly logger?: Logger | undefined;
 }
@@ -61,7 +69,13 @@ export class RedisBackplane implements Backplane {
   readonly processCount = 1;
   readonly #options: RedisBackplaneOptions;
   readonly #nodeId = crypto.randomUUID();
-  readonly #keys: { readonly events: string; readonly all: string; readonly node: string; readonly meta: string };
+  readonly #keys: {
+    readonly base: string;
+    readonly events: string;
+    readonly all: string;
+    readonly node: string;
+    readonly meta: string;
+  };
   readonly #history: readonly number[];
   readonly #publisher: Publisher;
   readonly #registry: Registry;
@@ -70,6 +84,7 @@ export class RedisBackplane implements Backplane {
   readonly #revocations: Revocation[] = [];
   readonly #waiting = new Set<() => void>();
   #link: RedisLink | undefined;
+  #bridge: RedisBridge | undefined;
   #follower: Follower | undefined;
   #store: ChannelStore | undefined;
   #owner: ConnectionOwner | undefined;
@@ -89,6 +104,7 @@ export class RedisBackplane implements Backplane {
     this.#options = options;
     const base = `{${options.prefix}}:`;
     this.#keys = {
+      base,
       meta: `${base}meta`,
       events: `${base}events`,
       all: `${base}all`,
@@ -110,6 +126,8 @@ export class RedisBackplane implements Backplane {
       history,
       channelTtlMs,
       limits,
+      hasClientKeys: options.bridgeUsers && !options.isCluster,
+      logger: options.logger,
       run: (script, args) => this.#connected.run(script, args),
       onWatched: (event, connection) => this.#announce(event, connection),
     });
@@ -130,6 +148,14 @@ export class RedisBackplane implements Backplane {
     return { meta, channels: [events, all, node] };
   }
 
+  get bridge(): Bridge | undefined {
+    return this.#bridge?.bridge;
+  }
+
+  get clientKeyFailures(): number | undefined {
+    return this.#options.bridgeUsers ? this.#registry.clientKeyFailures : undefined;
+  }
+
   get isReady(): boolean {
     return this.#isReady;
   }
@@ -142,6 +168,13 @@ export class RedisBackplane implements Backplane {
   /** Reaches Redis through `link`, whose handlers call {@link up}, {@link down} and {@link take}. */
   use(link: RedisLink): void {
     this.#link = link;
+  }
+
+  /** Begins to bridge Redis channels, where that is asked for. */
+  async startBridge(): Promise<void> {
+    const [link, publisher] = [this.#connected, this.#publisher];
+    const { base } = this.#keys;
+    this.#bridge = await startRedisBridge({ ...this.#options, nodeId: this.#nodeId, base, link, publisher });
   }
 
   up(): void {
@@ -277,6 +310,7 @@ export class RedisBackplane implements Backplane {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#bridge?.[Symbol.asyncDispose]();
     this.#isClosed = true;
     if (this.#isReady) await this.#registry.clear(this.#nodeId).catch(() => undefined);
     this.#isReady = false;

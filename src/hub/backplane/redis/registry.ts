@@ -1,3 +1,4 @@
+import type { Logger } from '../../../runtime/index.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../../connection.js';
 import { HubError } from '../../errors.js';
 import type { HistoryLimits, HubLimits } from '../../limits.js';
@@ -14,6 +15,9 @@ export interface RegistryOptions {
   readonly history: HistoryLimits;
   readonly channelTtlMs: number;
   readonly limits: HubLimits;
+  /** Whether `<application>:client:<user>` says who is connected. */
+  readonly hasClientKeys: boolean;
+  readonly logger: Logger | undefined;
   readonly run: (script: Script, args: readonly Argument[]) => Promise<Reply>;
   /** A user's connection has come or gone, and somebody watches its application. */
   readonly onWatched: (event: 'join' | 'leave', connection: Connection) => void;
@@ -42,12 +46,18 @@ export class Registry {
   readonly #joined = new Map<string, Connection>();
   #leaving: Connection[] = [];
   #isFlushing = false;
+  #clientKeyFailures = 0;
   /** What Redis has of this node may be wrong: it must be told everything anew. */
   #isInDoubt = false;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.#history = historyArguments(options.history, options.channelTtlMs);
+  }
+
+  /** Connections whose user's key could not be kept. */
+  get clientKeyFailures(): number {
+    return this.#clientKeyFailures;
   }
 
   get isInDoubt(): boolean {
@@ -59,16 +69,17 @@ export class Registry {
     const { run, nodeId, limits } = this.#options;
     let reply: Reply;
     try {
-      const args = [...this.#history, nodeId, '1', ...connectionArguments(limits), ...this.#argumentsOf(connection)];
-      reply = await run(SCRIPTS.join, args);
+      const args = ['1', ...connectionArguments(limits), this.#hasKeys, ...this.#argumentsOf(connection)];
+      reply = await run(SCRIPTS.join, [...this.#history, nodeId, ...args]);
     } catch (error) {
       // It may have been done all the same.
       this.#isInDoubt = true;
       throw error;
     }
-    const [code, number, isWatched] = listOf(reply);
+    const [code, number, isWatched, isKeyInTheWay] = listOf(reply);
     if (Buffer.isBuffer(code)) throw refusalOf(code.toString(), numberOf(number));
     this.#joined.set(connection.id, connection);
+    if (textOf(isKeyInTheWay) !== '') this.#keyInTheWay();
     if (textOf(isWatched) !== '') this.#options.onWatched('join', connection);
     return numberOf(number);
   }
@@ -119,7 +130,8 @@ export class Registry {
         const some = all.slice(from, from + CONNECTIONS_AT_ONCE).filter(({ id }) => this.#joined.has(id));
         const args = some.flatMap((connection) => this.#argumentsOf(connection));
         for (const { id } of some) told.add(id);
-        await run(SCRIPTS.join, [...this.#history, nodeId, '', ...connectionArguments(limits), ...args]);
+        const rules = ['', ...connectionArguments(limits), this.#hasKeys];
+        await run(SCRIPTS.join, [...this.#history, nodeId, ...rules, ...args]);
       }
     } catch (error) {
       this.#isInDoubt = true;
@@ -136,7 +148,7 @@ export class Registry {
   async clear(nodeId: string): Promise<void> {
     const isOwn = nodeId === this.#options.nodeId;
     for (let isMore = true; isMore;) {
-      const args = [...this.#history, nodeId, CLEAR_FIELDS_MAX, isOwn ? '1' : ''];
+      const args = [...this.#history, nodeId, CLEAR_FIELDS_MAX, isOwn ? '1' : '', this.#hasKeys];
       const [more, gone] = listOf(await this.#options.run(SCRIPTS.clear, args));
       isMore = numberOf(more) === 1;
       if (isOwn) continue;
@@ -180,7 +192,12 @@ export class Registry {
     const some = this.#leaving.splice(0, CONNECTIONS_AT_ONCE);
     try {
       const args = some.flatMap((connection) => this.#argumentsOf(connection));
-      const reply = await this.#options.run(SCRIPTS.leave, [...this.#history, this.#options.nodeId, ...args]);
+      const reply = await this.#options.run(SCRIPTS.leave, [
+        ...this.#history,
+        this.#options.nodeId,
+        this.#hasKeys,
+        ...args,
+      ]);
       for (const number of listOf(reply)) {
         const connection = some[numberOf(number) - 1];
         if (connection !== undefined) this.#options.onWatched('leave', connection);
@@ -191,6 +208,16 @@ export class Registry {
       this.#isFlushing = false;
       if (!this.#isInDoubt) this.flush();
     }
+  }
+
+  get #hasKeys(): string {
+    return this.#options.hasClientKeys ? '1' : '';
+  }
+
+  #keyInTheWay(): void {
+    this.#clientKeyFailures += 1;
+    if (this.#clientKeyFailures > 1) return;
+    this.#options.logger?.warn({}, 'Cannot say in Redis that a user is connected: a key of another type is in the way');
   }
 
   #argumentsOf({ channels, credential = '', ...connection }: Connection): readonly Argument[] {

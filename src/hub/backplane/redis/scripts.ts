@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 
+import { LUA_BEGIN, LUA_LEASE } from './lua-bridge.js';
 import { LUA_CHANNELS } from './lua-channels.js';
 import { LUA_PUBLISH } from './lua-publish.js';
 import { LUA_LIST, LUA_READ, LUA_SWEEP, LUA_SYNC } from './lua-read.js';
@@ -39,6 +40,8 @@ export const SCRIPTS = {
   nodes: script(LUA_NODES),
   revoke: script(LUA_REVOKE),
   revoked: script(LUA_REVOKED),
+  begin: script(LUA_BEGIN),
+  lease: script(LUA_LEASE),
 } as const;
 
 function script(body: string): Script {
