@@ -4,84 +4,23 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../test/support/capturing-logger.js';
 import { JumpingClock, ManualClock } from '../../test/support/clocks.js';
-import { createTemporaryFolder } from '../../test/support/temporary-folder.js';
+import {
+  createMemorySink,
+  createMemoryStore,
+  createScriptedSource,
+  eventItem,
+  NO_STATS,
+  untilAborted,
+} from '../../test/support/pipeline-parts.js';
 import { serve, startUpstream, status } from '../../test/support/upstream.js';
 import type { Checkpoint, CheckpointStore } from './checkpoint.js';
 import { IngestError } from './errors.js';
 import { createPipeline } from './pipeline.js';
 import type { PipelineOptions } from './pipeline.js';
-import type { BatchLimits, Sink } from './sinks/sink.js';
-import type { Source, SourceItem, SourceReadOptions } from './source.js';
+import type { Source, SourceReadOptions } from './source.js';
 import { createSseSource } from './sources/sse.js';
 
-const NO_STATS = { isConnected: false, events: 0, bytes: 0, reconnects: {} };
 const { signal: never } = new AbortController();
-
-interface MemoryStore extends CheckpointStore {
-  readonly saved: Checkpoint[];
-}
-
-function createMemoryStore(saved: Checkpoint[] = []): MemoryStore {
-  return {
-    saved,
-    load: () => Promise.resolve(saved.at(-1)),
-    save: (checkpoint) => Promise.resolve(void saved.push(checkpoint)),
-  };
-}
-
-interface MemorySink extends Sink {
-  readonly data: string[];
-  readonly closes: string[];
-}
-
-/** A sink that keeps data in an array, after `before` let each write through. */
-function createMemorySink(
-  name = 'memory',
-  before: (data: readonly string[], signal: AbortSignal) => Promise<void> = () => Promise.resolve(),
-  batch: Partial<BatchLimits> = {},
-): MemorySink {
-  const data: string[] = [];
-  const closes: string[] = [];
-  return {
-    name,
-    data,
-    closes,
-    batch: { eventsMax: 10, bytesMax: 1e6, waitMs: 0, ...batch },
-    open: () => Promise.resolve(),
-    async write(events, signal) {
-      const texts = events.map((event) => event.data);
-      await before(texts, signal);
-      data.push(...texts);
-      return { refused: 0 };
-    },
-    close: (reason) => Promise.resolve(void closes.push(reason)),
-  };
-}
-
-function eventItem(id: number, type = 'message'): SourceItem {
-  return { kind: 'event', event: { id: String(id), type, data: `d${id}`, receivedAt: id }, resumeId: String(id) };
-}
-
-/** A source of scripted batches; `after` says how it goes on when they are through. */
-function createScriptedSource(
-  batches: readonly (readonly SourceItem[])[],
-  after: (options: SourceReadOptions) => Promise<void> = () => Promise.resolve(),
-): Source & { readonly reads: SourceReadOptions[] } {
-  const reads: SourceReadOptions[] = [];
-  return {
-    reads,
-    async *read(options) {
-      reads.push(options);
-      yield* batches;
-      await after(options);
-    },
-    stats: () => NO_STATS,
-  };
-}
-
-const untilAborted = async ({ signal }: SourceReadOptions): Promise<void> => {
-  if (!signal.aborted) await once(signal, 'abort');
-};
 
 function build(options: Partial<PipelineOptions> & Pick<PipelineOptions, 'source' | 'sinks'>) {
   const logger = createCapturingLogger();
@@ -91,36 +30,6 @@ function build(options: Partial<PipelineOptions> & Pick<PipelineOptions, 'source
 }
 
 describe('createPipeline()', () => {
-  it('ends at once when somebody else has saved the checkpoint, and saves no more', async () => {
-    const saved: Checkpoint[] = [];
-    const store: CheckpointStore = {
-      load: () => Promise.resolve(undefined),
-      save(checkpoint) {
-        if (saved.length === 1) return Promise.reject(new IngestError('checkpoint-taken', 'Cannot save: taken'));
-        saved.push(checkpoint);
-        return Promise.resolve();
-      },
-    };
-    const untilStopped = ({ signal }: SourceReadOptions): Promise<void> =>
-      new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
-    const sink = createMemorySink();
-    const pipeline = createPipeline({
-      name: 'p',
-      source: createScriptedSource([[eventItem(1)]], untilStopped),
-      sinks: [{ sink }],
-      checkpoint: store,
-      checkpointIntervalMs: 0,
-      logger: createCapturingLogger(),
-    });
-    expect(await pipeline.run(never)).toEqual({
-      kind: 'failed',
-      code: 'checkpoint-taken',
-      message: 'Cannot save: taken',
-    });
-    expect(sink.closes).toEqual(['stopped']);
-    expect(pipeline.stats().checkpoint).toMatchObject({ saves: 1, failures: 1 });
-  });
-
   it('brings every event to every sink, then saves the checkpoint and closes', async () => {
     const sinks = [createMemorySink('a'), createMemorySink('b')];
     const source = createScriptedSource([[eventItem(1), eventItem(2)], [{ kind: 'position', resumeId: '9' }]]);
@@ -363,39 +272,6 @@ function createHistorySource(total: number, chunk: number): Source {
     stats: () => NO_STATS,
   };
 }
-
-describe('createPipeline() with a spool on disk', () => {
-  it.each([
-    ['behind what is in the spool', undefined, '3'],
-    ['at the checkpoint, where that is further', '900', '900'],
-  ])('goes on %s', async (_, lastEventId, resumedFrom) => {
-    await using folder = await createTemporaryFolder();
-    const disk = { folder: folder.path };
-    const common = { name: 'p', logger: createCapturingLogger(), spool: { disk } };
-    const stop = new AbortController();
-    const stuck = createMemorySink('memory', (_data, signal) => {
-      stop.abort();
-      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('stopped'))));
-    });
-    const events = createScriptedSource([[eventItem(1), eventItem(2), eventItem(3)]]);
-    const first = createPipeline({
-      ...common,
-      source: events,
-      sinks: [{ sink: stuck }],
-      checkpoint: createMemoryStore(),
-      drainTimeoutMs: 0,
-    });
-    await first.run(stop.signal);
-    const saved = { lastEventId: '900', receivedAt: '2026-11-20T00:00:00.000Z', gaps: [], updatedAt: '' };
-    const store = createMemoryStore(lastEventId === undefined ? [] : [saved]);
-    const [source, sink] = [createScriptedSource([]), createMemorySink()];
-    await createPipeline({ ...common, source, sinks: [{ sink }], checkpoint: store }).run(never);
-    expect(source.reads[0]?.lastEventId).toBe(resumedFrom);
-    expect(source.reads[0]?.downSince).toBeDefined();
-    expect(sink.data).toEqual(['d1', 'd2', 'd3']);
-    expect(store.saved.at(-1)?.lastEventId).toBe(resumedFrom);
-  });
-});
 
 describe('createPipeline() and crashes', () => {
   it('loses nothing, in no sink, wherever it crashes', async () => {

@@ -26,11 +26,9 @@ const SPOOLS: readonly (readonly [where: string, flags: readonly string[]])[] = 
   ['in memory', []],
   ['on disk', ['--spool.dir', 'spool']],
 ];
-const NAME = `an ingest to S3, killed ${KILLS} times between any two requests, with faults, its spool %s, has each event once`;
-
 test.each(SPOOLS)(
-  NAME,
-  async (_, spool) => {
+  'an ingest to S3, killed 8 times between any two requests, with faults, its spool %s, has each event once',
+  async (_where, spool) => {
     const random = createSeededRandom(11);
     await using folder = await createTemporaryFolder();
     await using fake = await FakeS3.start();
