@@ -50,6 +50,26 @@ describe('nextBatch()', () => {
     expect(batches).toEqual([['a', 'b'], ['c']]);
   });
 
+  it('goes on where what was there is dropped before it is taken', async () => {
+    const event = { id: '', type: 'message', data: 'a', receivedAt: 0, sequence: 2, bytes: 1 };
+    const peeks = [undefined, event, event];
+    const takes = [[], [event]];
+    const reader = {
+      pendingEvents: 1,
+      pendingBytes: 1,
+      isClosed: false,
+      half: { events: 10, bytes: 1000 },
+      peek: () => Promise.resolve(peeks.shift()),
+      take: () => Promise.resolve(takes.shift() ?? []),
+      acknowledge: () => {},
+      changed: () => Promise.resolve(),
+    };
+    const { signal } = new AbortController();
+    const limits = { ...LIMITS, waitMs: 0 };
+    expect(await nextBatch(reader, () => limits, { clock: new ManualClock(), signal })).toEqual([event]);
+    expect([peeks.length, takes.length]).toEqual([0, 0]);
+  });
+
   it('waits for the first event, then waitMs for company', async () => {
     const { spool, clock, next } = setUp();
     const batch = next();

@@ -4,83 +4,23 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../test/support/capturing-logger.js';
 import { JumpingClock, ManualClock } from '../../test/support/clocks.js';
+import {
+  createMemorySink,
+  createMemoryStore,
+  createScriptedSource,
+  eventItem,
+  NO_STATS,
+  untilAborted,
+} from '../../test/support/pipeline-parts.js';
 import { serve, startUpstream, status } from '../../test/support/upstream.js';
 import type { Checkpoint, CheckpointStore } from './checkpoint.js';
 import { IngestError } from './errors.js';
 import { createPipeline } from './pipeline.js';
 import type { PipelineOptions } from './pipeline.js';
-import type { BatchLimits, Sink } from './sinks/sink.js';
-import type { Source, SourceItem, SourceReadOptions } from './source.js';
+import type { Source, SourceReadOptions } from './source.js';
 import { createSseSource } from './sources/sse.js';
 
-const NO_STATS = { isConnected: false, events: 0, bytes: 0, reconnects: {} };
 const { signal: never } = new AbortController();
-
-interface MemoryStore extends CheckpointStore {
-  readonly saved: Checkpoint[];
-}
-
-function createMemoryStore(saved: Checkpoint[] = []): MemoryStore {
-  return {
-    saved,
-    load: () => Promise.resolve(saved.at(-1)),
-    save: (checkpoint) => Promise.resolve(void saved.push(checkpoint)),
-  };
-}
-
-interface MemorySink extends Sink {
-  readonly data: string[];
-  readonly closes: string[];
-}
-
-/** A sink that keeps data in an array, after `before` let each write through. */
-function createMemorySink(
-  name = 'memory',
-  before: (data: readonly string[], signal: AbortSignal) => Promise<void> = () => Promise.resolve(),
-  batch: Partial<BatchLimits> = {},
-): MemorySink {
-  const data: string[] = [];
-  const closes: string[] = [];
-  return {
-    name,
-    data,
-    closes,
-    batch: { eventsMax: 10, bytesMax: 1e6, waitMs: 0, ...batch },
-    open: () => Promise.resolve(),
-    async write(events, signal) {
-      const texts = events.map((event) => event.data);
-      await before(texts, signal);
-      data.push(...texts);
-      return { refused: 0 };
-    },
-    close: (reason) => Promise.resolve(void closes.push(reason)),
-  };
-}
-
-function eventItem(id: number, type = 'message'): SourceItem {
-  return { kind: 'event', event: { id: String(id), type, data: `d${id}`, receivedAt: id }, resumeId: String(id) };
-}
-
-/** A source of scripted batches; `after` says how it goes on when they are through. */
-function createScriptedSource(
-  batches: readonly (readonly SourceItem[])[],
-  after: (options: SourceReadOptions) => Promise<void> = () => Promise.resolve(),
-): Source & { readonly reads: SourceReadOptions[] } {
-  const reads: SourceReadOptions[] = [];
-  return {
-    reads,
-    async *read(options) {
-      reads.push(options);
-      yield* batches;
-      await after(options);
-    },
-    stats: () => NO_STATS,
-  };
-}
-
-const untilAborted = async ({ signal }: SourceReadOptions): Promise<void> => {
-  if (!signal.aborted) await once(signal, 'abort');
-};
 
 function build(options: Partial<PipelineOptions> & Pick<PipelineOptions, 'source' | 'sinks'>) {
   const logger = createCapturingLogger();

@@ -114,12 +114,6 @@ export class SegmentLog implements AsyncDisposable {
     return this.#bytes;
   }
 
-  /** The last number of the oldest file, which could be given up; undefined where the newest is the only one. */
-  get oldestEnd(): number | undefined {
-    const [oldest, second] = this.#segments;
-    return oldest === undefined || second === undefined ? undefined : oldest.next - 1;
-  }
-
   /** For opening alone: gets the newest file ready to be written to. */
   async begin(): Promise<void> {
     const newest = this.#segments.at(-1);

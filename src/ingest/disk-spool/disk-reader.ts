@@ -7,7 +7,7 @@ import type { Mark, StoredEvent } from './stored-event.js';
 
 /** What the readers of one spool share. */
 export interface DiskReaderShared {
-  readonly log: SegmentLog;
+  readonly log: Pick<SegmentLog, 'read' | 'first'>;
   /** The newest events, in memory. */
   readonly window: SequenceLog<StoredEvent>;
   readonly half: SpoolReader['half'];

@@ -6,6 +6,7 @@ import { createCapturingLogger } from '../../../test/support/capturing-logger.js
 import { ManualClock } from '../../../test/support/clocks.js';
 import { createTemporaryFolder } from '../../../test/support/temporary-folder.js';
 import type { Spool } from '../spool.js';
+import { DiskSpool } from './disk-spool.js';
 import { decodeEventRecord, encodeEventRecord } from './event-record.js';
 import { openDiskSpool } from './open-disk-spool.js';
 import type { DiskSpoolOptions } from './open-disk-spool.js';
@@ -230,6 +231,74 @@ describe('openDiskSpool()', () => {
     ] as const;
     await using opened = await open(folder.path, { sinks });
     expect(await takeAll(opened.spool, 'new')).toEqual(range(5, 10));
+  });
+
+  it('gives up at the start what every sink has', async () => {
+    await using folder = await createTemporaryFolder();
+    const sinks = [
+      { name: 'a', onFull: 'block' },
+      { name: 'gone', onFull: 'block' },
+    ] as const;
+    {
+      await using opened = await open(folder.path, { sinks });
+      await fill(opened.spool, 1, 100, 'x'.repeat(100));
+      await takeAll(opened.spool, 'a');
+    }
+    const logs = async (): Promise<number> =>
+      (await readdir(folder.path)).filter((name) => name.endsWith('.log')).length;
+    expect(await logs()).toBeGreaterThan(3);
+    {
+      await using opened = await open(folder.path);
+      expect(opened.spool.events).toBe(0);
+    }
+    expect(await logs()).toBe(1);
+  });
+
+  it('never says of a sink that it has what is not durable: those numbers go to other events after a crash', async () => {
+    await using folder = await createTemporaryFolder();
+    const clock = new ManualClock();
+    const position = { lastEventId: '', receivedAt: 0 };
+    const newest = { through: 0, bytes: 0, position };
+    // A disk that takes nothing.
+    const log = {
+      first: 1,
+      bytes: 0,
+      append: () => Promise.reject(new Error('ENOSPC')),
+      read: () => Promise.resolve({ records: [], place: undefined }),
+      trim: () => Promise.resolve(),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+    const lock = { [Symbol.asyncDispose]: () => Promise.resolve() };
+    const found = { log, lock, start: position, isFresh: true, newest, sinks: new Map(), segmentEnds: [] };
+    const options: DiskSpoolOptions = {
+      folder: folder.path,
+      pipeline: 'p',
+      clock,
+      logger: createCapturingLogger(),
+      diskBytesMax: 1e6,
+      segmentBytes: 1000,
+      sinks: [{ name: 'a', onFull: 'block' }],
+      start: position,
+    };
+    const spool = new DiskSpool(options, found);
+    expect(append(spool, 1)).toBe(true);
+    expect(await takeAll(spool, 'a')).toEqual([1]);
+    await spool[Symbol.asyncDispose]();
+    const { sinks } = JSON.parse(await readFile(join(folder.path, 'cursors.json'), 'utf8')) as { sinks: object };
+    expect(sinks).toEqual({ a: 0 });
+  });
+
+  it('takes a cursor beyond the newest event for its end: what comes after it is new', async () => {
+    await using folder = await createTemporaryFolder();
+    {
+      await using opened = await open(folder.path);
+      await fill(opened.spool, 1, 3);
+    }
+    const saved = { version: 1, pipeline: 'p', sinks: { a: 1000 } };
+    await writeFile(join(folder.path, 'cursors.json'), JSON.stringify(saved));
+    await using opened = await open(folder.path);
+    await fill(opened.spool, 4, 5);
+    expect(await takeAll(opened.spool, 'a')).toEqual([4, 5]);
   });
 
   it('is for one process, one pipeline and one format', async () => {

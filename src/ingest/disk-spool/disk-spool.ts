@@ -15,9 +15,12 @@ import type { DiskSpoolOptions } from './open-disk-spool.js';
 import { markAfter } from './stored-event.js';
 import type { Mark, StoredEvent } from './stored-event.js';
 
+/** What the spool needs of its log. */
+export type SpoolLog = Pick<SegmentLog, 'append' | 'read' | 'trim' | 'first' | 'bytes'> & AsyncDisposable;
+
 /** What was found on the disk. */
 export interface Recovered {
-  readonly log: SegmentLog;
+  readonly log: SpoolLog;
   readonly lock: AsyncDisposable;
   /** Where the source goes on. */
   readonly start: Position;
@@ -36,7 +39,7 @@ export class DiskSpool implements Spool {
   readonly isFresh: boolean;
   readonly #options: DiskSpoolOptions;
   readonly #logger: Logger;
-  readonly #log: SegmentLog;
+  readonly #log: SpoolLog;
   readonly #lock: AsyncDisposable;
   readonly #eventsMax: number;
   readonly #bytesMax: number;
