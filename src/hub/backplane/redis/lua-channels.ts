@@ -93,22 +93,24 @@ local function offsetAndTime(record)
   return struct.unpack('<dd', record)
 end
 
+local function isOver(c, now, limits)
+  if c.count == 0 then return false end
+  if c.count > limits.events or c.bytes > limits.bytes then return true end
+  -- The newest of a key stays true however old it is; until the channel has ended.
+  if limits.age == 0 or (c.isLatest and c.endedAt == 0) then return false end
+  return c.oldestTime < now - limits.age
+end
+
 -- Gives up what is over the limits; true where the header must be written.
 local function trim(c, now, limits)
   local key = channelKey(c.name)
   local victims, from = 0, 1
-  -- The newest of a key stays true however old it is; until the channel has ended.
-  local age = (c.isLatest and c.endedAt == 0) and 0 or limits.age
-  local function isOver()
-    return c.count > 0 and (c.count > limits.events or c.bytes > limits.bytes
-      or (age > 0 and c.oldestTime < now - age))
-  end
-  while isOver() do
+  while isOver(c, now, limits) do
     local chunk = redis.call('LRANGE', key, from, from + 15)
     if #chunk == 0 then break end
     for at = 1, #chunk do
       c.oldestTime = select(2, offsetAndTime(chunk[at]))
-      if not isOver() then break end
+      if not isOver(c, now, limits) then break end
       c.evicted, c.evictedTime = offsetAndTime(chunk[at])
       c.bytes = c.bytes - #chunk[at]
       c.count = c.count - 1
