@@ -29,6 +29,7 @@ export async function connectToRedis(options: RedisBackplaneOptions): Promise<Re
         onMessage: (channel, message) => backplane.take(channel, message),
         onError: (said) => {
           reason = said;
+          backplane.condition.failed(said);
           if (isFatal(said)) refuse(explain(said));
         },
       },
