@@ -70,8 +70,8 @@ local function replace(c, key)
     table.remove(c.records, index)
     c.pending = c.pending - 1
   else
-    local list, kept = channelKey(c.name), c.count - c.pending
-    index = search({ name = c.name, count = kept }, function(found) return found >= offset end)
+    local list, kept = c.key, c.count - c.pending
+    index = search({ key = c.key, count = kept }, function(found) return found >= offset end)
     local record = index <= kept and redis.call('LINDEX', list, index)
     if not record or offsetAndTime(record) ~= offset then return end
     bytes = #record
@@ -115,8 +115,8 @@ local function recordAt(c, offset)
   local pending = indexOf(c, offset)
   if pending then return c.records[pending] end
   local kept = c.count - c.pending
-  local index = search({ name = c.name, count = kept }, function(found) return found >= offset end)
-  return index <= kept and redis.call('LINDEX', channelKey(c.name), index) or nil
+  local index = search({ key = c.key, count = kept }, function(found) return found >= offset end)
+  return index <= kept and redis.call('LINDEX', c.key, index) or nil
 end
 
 local function findDuplicate(c, key)
@@ -281,7 +281,7 @@ for at = 9, #ARGV do
   answers[#answers + 1] = publication.isEnd and endChannel(publication) or publish(publication)
 end
 for _, c in ipairs(dirty) do
-  append(channelKey(c.name), c.records)
+  append(c.key, c.records)
   for _, key in ipairs(c.newKeys or {}) do
     c.hasKeys = true
     redis.call('ZADD', keysKey(c.name), text(c.keys[key]), key)
