@@ -1,9 +1,11 @@
+import { hasRedis } from '../test/support/redis-server.js';
 import type { CTools } from './c-tools.js';
 import { PUBLISHING_SECONDS_MAX } from './load.js';
 import type { Figures, Load, MeasureOptions } from './load.js';
 import type { LoadOptions, LoadResult } from './load-generator.js';
 import { cpuSeconds, residentBytes } from './process-usage.js';
 import type { PublisherOptions, PublisherResult } from './publisher.js';
+import { REDIS_LOADS } from './redis-loads.js';
 import { runProgram, startProgram } from './run-program.js';
 import { startServer } from './servers.js';
 import type { BenchServer, ServerName } from './servers.js';
@@ -263,4 +265,5 @@ export const LOADS: readonly Load[] = [
   batches,
   manyChannels,
   parser,
+  ...(hasRedis ? REDIS_LOADS : []),
 ];

@@ -70,19 +70,29 @@ interface NodeServer {
 async function startNode(name: ServerName, server: NodeServer): Promise<BenchServer> {
   const { script, subscribe, publish, wire = 'http', isGzip = false, options = {} } = server;
   const port = PORTS[script];
-  const args = ['--expose-gc', `bench/servers/${script}.mjs`, String(port), JSON.stringify(options)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-  await listening(port);
+  const node = await spawnNode(script, port, options);
   const url = `${wire === 'http' ? 'http' : 'https'}://127.0.0.1:${port}`;
   return {
     name,
-    pids: [child.pid ?? 0],
+    pids: [node.pid],
     subscribeUrl: url + subscribe,
     publishUrl: url + publish,
     wire,
     isGzip,
-    [Symbol.asyncDispose]: () => stop(child),
+    [Symbol.asyncDispose]: () => node[Symbol.asyncDispose](),
   };
+}
+
+/** Runs a script of `servers/` in a process of its own; resolves when it listens. */
+export async function spawnNode(
+  script: NodeServer['script'],
+  port: number,
+  options: object,
+): Promise<AsyncDisposable & { readonly pid: number }> {
+  const args = ['--expose-gc', `bench/servers/${script}.mjs`, String(port), JSON.stringify(options)];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  await listening(port);
+  return { pid: child.pid ?? 0, [Symbol.asyncDispose]: () => stop(child) };
 }
 
 /** As it is started by hand: the supervisor, the primary and the workers all count. */

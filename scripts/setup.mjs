@@ -16,7 +16,7 @@ export function run(command, args, { env = {}, quiet = false } = {}) {
   });
   if (result.status === 0) return true;
   if (result.error) console.error(`Cannot run ${command}: ${result.error.message}`);
-  if (quiet) console.error(`${result.stdout ?? ''}${result.stderr ?? ''}`);
+  if (quiet) console.error(String(result.stdout ?? '') + String(result.stderr ?? ''));
   return false;
 }
 

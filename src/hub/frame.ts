@@ -48,10 +48,19 @@ export function encodeBody(fields: FrameFields): FrameBody {
 
 /** The frame that {@link encodeFrame} makes of the same fields. */
 export function frameOf({ id, bytes }: FrameBody, cursor: string): EncodedFrame {
-  const idLine = Buffer.from(`id: ${id ?? cursor}\n`);
+  if (id === undefined) return frameWithCursor(bytes, cursor);
+  const idLine = Buffer.from(`id: ${id}\n`);
   const bodyEnd = idLine.length + bytes.length;
-  const parts = id === undefined ? [idLine, bytes] : [idLine, bytes, encodeCursor(cursor)];
-  return { bytes: Buffer.concat(parts), bodyStart: idLine.length, bodyEnd };
+  return { bytes: Buffer.concat([idLine, bytes, encodeCursor(cursor)]), bodyStart: idLine.length, bodyEnd };
+}
+
+/** Most events have no id of their own, and each node makes the frame of each. */
+function frameWithCursor(body: Uint8Array, cursor: string): EncodedFrame {
+  const idLine = `id: ${cursor}\n`;
+  const bytes = Buffer.allocUnsafe(idLine.length + body.length);
+  bytes.write(idLine, 'latin1');
+  bytes.set(body, idLine.length);
+  return { bytes, bodyStart: idLine.length, bodyEnd: bytes.length };
 }
 
 /** The body of a channel's last event. */

@@ -9,7 +9,7 @@ import {
 } from '../runtime/index.js';
 import type { MetricsRegistry } from '../runtime/index.js';
 import type { CompressionCounters } from './compression.js';
-import type { Backplane, MetricsReport } from './backplane/backplane.js';
+import type { Backplane, BackplaneCondition, MetricsReport } from './backplane/backplane.js';
 import type { Bridge } from './compat/bridge/bridge.js';
 import type { HubErrorCode } from './errors.js';
 import type { HubCore } from './hub.js';
@@ -85,6 +85,7 @@ export function createMetrics(hub: HubCore): MetricsRegistry {
   addEventLoopLag(registry);
   addFlushLatency(registry, hub);
   addLimits(registry, hub);
+  if (hub.backplane.condition !== undefined) addBackplane(registry, hub.backplane, hub.backplane.condition);
   if (hub.notifier !== undefined) addNotifier(registry, hub.notifier);
   if (hub.authorizer !== undefined) addAuthorizer(registry, hub.authorizer);
   if (hub.backplane.bridge !== undefined) addBridge(registry, hub.backplane.bridge);
@@ -108,6 +109,21 @@ export async function reportOf(registry: MetricsRegistry): Promise<MetricsReport
 function addStore(registry: MetricsRegistry, store: ChannelStore): void {
   addGauge(registry, { name: 'channels', help: 'Channels with a subscriber or a history' }, () => store.channels.size);
   addGauge(registry, { name: 'history_bytes', help: 'Bytes of encoded events kept for resume' }, () => store.bytes);
+}
+
+function addBackplane(registry: MetricsRegistry, backplane: Backplane, condition: BackplaneCondition): void {
+  const count = (name: string, help: string, read: () => number): void => addCounter(registry, { name, help }, read);
+  const ready = { name: 'backplane_ready', help: 'Whether events can be placed; 0 where a node cannot' };
+  addGauge(registry, { ...ready, aggregator: 'min' }, () => (backplane.isReady ? 1 : 0));
+  const skew = { name: 'backplane_clock_skew_seconds', help: 'How far the clock here is from that of the backplane' };
+  addGauge(registry, { ...skew, aggregator: 'max' }, () => Math.abs(condition.clockSkewMs) / 1000);
+  count('backplane_outages_total', 'Times that the backplane went away', () => condition.outages);
+  count('backplane_epochs_total', 'Times that the backplane had lost events that were told', () => condition.epochs);
+  count('backplane_catch_ups_total', 'Times that messages of other nodes were missed', () => condition.catchUps);
+  const refused = 'Messages passed over, as no node wrote them';
+  count('backplane_messages_refused_total', refused, () => condition.refusedMessages);
+  const errors = { name: 'backplane_errors_total', help: 'Connections and commands that failed', label: 'reason' };
+  addLabelledCounter(registry, errors, () => condition.errors);
 }
 
 function addCompression(registry: MetricsRegistry, { counters }: HubCore): void {

@@ -9,7 +9,7 @@ interface Meaning {
   readonly name: string;
   readonly help: string;
   /** How the values of several processes become one (default `sum`). */
-  readonly aggregator?: 'sum' | 'max' | 'first';
+  readonly aggregator?: 'sum' | 'max' | 'min' | 'first';
 }
 
 /** One value among several of a metric. */

@@ -1,6 +1,7 @@
 import { systemClock } from '../../src/base/index.js';
 import { connectToRedis } from '../../src/hub/backplane/redis/connect.js';
-import type { RedisBackplane, RedisBackplaneOptions } from '../../src/hub/backplane/redis/redis.js';
+import type { RedisBackplaneOptions } from '../../src/hub/backplane/redis/options.js';
+import type { RedisBackplane } from '../../src/hub/backplane/redis/redis.js';
 import { NO_RULES } from '../../src/hub/channel-rules.js';
 import { DEFAULT_HISTORY, DEFAULT_LIMITS } from '../../src/hub/limits.js';
 

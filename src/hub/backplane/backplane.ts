@@ -29,6 +29,22 @@ export interface Published {
 /** What one process has counted, in the form that the metrics library merges. */
 export type MetricsReport = readonly object[];
 
+/** How a backplane gets along with the server that it stands on; counted since this process began. */
+export interface BackplaneCondition {
+  /** How much later it is there than here, in milliseconds. */
+  readonly clockSkewMs: number;
+  /** How often it went away. */
+  readonly outages: number;
+  /** How often it had lost events that were told, so that another epoch began. */
+  readonly epochs: number;
+  /** How often messages of other nodes were missed, and read later. */
+  readonly catchUps: number;
+  /** Messages that no node of this program wrote. */
+  readonly refusedMessages: number;
+  /** Connections and commands that failed, by reason. */
+  readonly errors: ReadonlyMap<string, number>;
+}
+
 /** One connection, looked at closely. */
 export interface ConnectionDetail {
   readonly connection: Connection;
@@ -65,6 +81,8 @@ export interface Backplane extends AsyncDisposable {
   readonly bridge?: Bridge | undefined;
   /** Connections whose user's key could not be kept for others to read; undefined: none is kept. */
   readonly clientKeyFailures?: number | undefined;
+  /** Missing where it stands on no server. */
+  readonly condition?: BackplaneCondition;
   /** Processes that deliver the same events on this machine: together they shall write no more often than one would. */
   readonly processCount: number;
   /**

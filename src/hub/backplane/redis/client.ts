@@ -31,7 +31,7 @@ export interface RedisLinkHandlers {
   /** One of them is gone; what is published meanwhile is not heard. */
   onDown(): void;
   onMessage(channel: string, message: Buffer): void;
-  /** A connection failed; `reason` is a code and holds no secret. */
+  /** A connection or a command failed; `reason` is a code and holds no secret. */
   onError(reason: string): void;
 }
 
@@ -243,9 +243,9 @@ export class RedisLink {
 
   #refusal(error: unknown): unknown {
     const message = messageOf(error);
+    this.#failed(error);
     // Redis itself refuses: a fault of ours, but for these, which pass.
     if (isReply(error) && !PASSING.test(message)) {
-      this.#failed(error);
       // The driver's own error carries the command, and with it what was published.
       return new Error(`Redis refused: ${message}`);
     }

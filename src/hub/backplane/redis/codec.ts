@@ -19,8 +19,8 @@ export interface PlacedMessage {
   readonly from: number;
   /** The head behind it. */
   readonly to: number;
-  /** Calls `visit` with each event in order. */
-  forEach(visit: (channel: string, placed: () => PlacedEvent) => void): void;
+  /** Calls `visit` with each run of events of one channel, in order. @throws RangeError where it is none of ours. */
+  forEach(visit: (channel: string, events: () => readonly PlacedEvent[]) => void): void;
 }
 
 /** What Redis knows of a channel beside its events. */
@@ -33,33 +33,25 @@ export interface ChannelHeader {
   readonly recentOffsets: readonly number[];
 }
 
-const EVENT_HEAD_BYTES = 3;
+/** How an event begins. */
+export const EVENT_HEAD_BYTES = 3;
 /** Nine numbers (8 each) and what it keeps beside its list (1); see `FORM` in lua-channels.ts. */
 const HEADER_BYTES = 73;
 /** Offset (8), time (8). */
 const RECORD_HEAD_BYTES = 16;
 /** Head before (8), time (8), number of events (4). */
 const MESSAGE_HEAD_BYTES = 20;
-/** Length of the channel's name (2) and of the event (4). */
-const PART_HEAD_BYTES = 6;
+/** Length of the channel's name (2), number of events (4), bytes of all (4). */
+const RUN_HEAD_BYTES = 10;
+/** In front of each event of a run. */
+const LENGTH_BYTES = 4;
 
 /** Numbers are little-endian, as the scripts have them. */
-export function encodeStored({ body, isEnd }: StoredEvent): Buffer {
-  const id = body.id ?? '';
-  const idBytes = Buffer.byteLength(id);
-  const bytes = Buffer.allocUnsafe(EVENT_HEAD_BYTES + idBytes + body.bytes.length);
-  bytes[0] = isEnd ? 1 : 0;
-  bytes.writeUInt16LE(idBytes, 1);
-  bytes.write(id, EVENT_HEAD_BYTES);
-  bytes.set(body.bytes, EVENT_HEAD_BYTES + idBytes);
-  return bytes;
-}
-
 export function decodeStored(bytes: Buffer): StoredEvent {
   const bodyStart = EVENT_HEAD_BYTES + bytes.readUInt16LE(1);
-  const id = bytes.toString('utf8', EVENT_HEAD_BYTES, bodyStart);
   // An own id is never empty.
-  return { body: { id: id === '' ? undefined : id, bytes: bytes.subarray(bodyStart) }, isEnd: bytes[0] === 1 };
+  const id = bodyStart === EVENT_HEAD_BYTES ? undefined : bytes.toString('utf8', EVENT_HEAD_BYTES, bodyStart);
+  return { body: { id, bytes: bytes.subarray(bodyStart) }, isEnd: bytes[0] === 1 };
 }
 
 /** Reads an element of a channel's list. */
@@ -82,26 +74,46 @@ export function decodeHeader(bytes: Buffer): ChannelHeader {
   };
 }
 
-/** Reads a message; events are decoded only where `visit` asks for them. */
+/** Reads a message; events are decoded only where `visit` asks for them. @throws RangeError where it is none of ours. */
 export function decodeMessage(bytes: Buffer): PlacedMessage {
   const from = bytes.readDoubleLE(0);
   const timeMs = bytes.readDoubleLE(8);
   const count = bytes.readUInt32LE(16);
+  const isPlausible = Number.isSafeInteger(from) && from >= 0 && count * LENGTH_BYTES < bytes.length;
+  if (!isPlausible) throw new RangeError('Cannot read a message: it is none of ours');
   return {
     from,
     to: from + count,
     forEach(visit) {
-      let at = MESSAGE_HEAD_BYTES;
-      for (let offset = from + 1; offset <= from + count; offset += 1) {
-        const nameEnd = at + PART_HEAD_BYTES + bytes.readUInt16LE(at);
-        const end = nameEnd + bytes.readUInt32LE(at + 2);
-        const channel = bytes.toString('utf8', at + PART_HEAD_BYTES, nameEnd);
-        visit(channel, () => {
-          const stored = decodeStored(bytes.subarray(nameEnd, end));
-          return { ...stored, placement: { offset, timeMs, isEnd: stored.isEnd } };
-        });
+      let offset = from + 1;
+      for (let at = MESSAGE_HEAD_BYTES; offset <= from + count;) {
+        const nameEnd = at + RUN_HEAD_BYTES + bytes.readUInt16LE(at);
+        const events = bytes.readUInt32LE(at + 2);
+        const end = nameEnd + bytes.readUInt32LE(at + 6);
+        const first = offset;
+        visit(bytes.toString('utf8', at + RUN_HEAD_BYTES, nameEnd), () =>
+          decodeRun(bytes.subarray(nameEnd, end), events, { offset: first, timeMs }),
+        );
+        offset += events;
         at = end;
       }
     },
   };
+}
+
+function decodeRun(
+  bytes: Buffer,
+  count: number,
+  { offset, timeMs }: Pick<Placement, 'offset' | 'timeMs'>,
+): readonly PlacedEvent[] {
+  const events: PlacedEvent[] = [];
+  let at = 0;
+  for (let placed = offset; placed < offset + count; placed += 1) {
+    const end = at + LENGTH_BYTES + bytes.readUInt32LE(at);
+    if (end > bytes.length) throw new RangeError('Cannot read an event of a message: it is cut');
+    const { body, isEnd } = decodeStored(bytes.subarray(at + LENGTH_BYTES, end));
+    events.push({ body, isEnd, placement: { offset: placed, timeMs, isEnd } });
+    at = end;
+  }
+  return events;
 }

@@ -1,6 +1,6 @@
 import type { RedisLink } from './client.js';
 import { RedisBackplane } from './redis.js';
-import type { RedisBackplaneOptions } from './redis.js';
+import type { RedisBackplaneOptions } from './options.js';
 import { SCRIPTS } from './scripts.js';
 import { explain, isFatal, judge, readFacts } from './startup.js';
 
@@ -29,6 +29,7 @@ export async function connectToRedis(options: RedisBackplaneOptions): Promise<Re
         onMessage: (channel, message) => backplane.take(channel, message),
         onError: (said) => {
           reason = said;
+          backplane.condition.failed(said);
           if (isFatal(said)) refuse(explain(said));
         },
       },

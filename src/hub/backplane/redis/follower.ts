@@ -264,12 +264,14 @@ export class Follower {
       this.#heldMessages = [message];
       return this.#options.onHole();
     }
-    message.forEach((name, placed) => {
+    message.forEach((name, events) => {
       const followed = this.#followed.get(name);
       if (followed === undefined) return;
       const channel = followed.isLoaded ? store.channels.get(name) : undefined;
-      if (channel === undefined) this.#holdFor(followed, placed());
-      else this.#append(channel, placed());
+      for (const placed of events()) {
+        if (channel === undefined) this.#holdFor(followed, placed);
+        else this.#append(channel, placed);
+      }
     });
     store.advance(message.to);
   }

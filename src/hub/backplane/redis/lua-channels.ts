@@ -38,11 +38,13 @@ local function latestKey(name) return P .. 'l:' .. name end
 local function offsetsKey(name) return P .. 'o:' .. name end
 
 local function readChannel(name)
-  local raw = redis.call('LINDEX', channelKey(name), 0)
+  local key = channelKey(name)
+  -- A number would be printed as a floating one, which takes longer than the command.
+  local raw = redis.call('LINDEX', key, '0')
   if not raw then return nil end
   local head, headTime, evicted, evictedTime, bytes, endedAt, count, oldestTime, expireAt, flags = struct.unpack(FORM, raw)
   return {
-    name = name, head = head, headTime = headTime, evicted = evicted, evictedTime = evictedTime, bytes = bytes,
+    name = name, key = key, head = head, headTime = headTime, evicted = evicted, evictedTime = evictedTime, bytes = bytes,
     endedAt = endedAt, count = count, oldestTime = oldestTime, expireAt = expireAt, hasKeys = flags % 2 == 1,
     isLatest = flags >= 2,
   }
@@ -50,7 +52,7 @@ end
 
 local function newChannel(name, meta)
   return {
-    name = name, head = meta.lostOffset, headTime = 0, evicted = meta.lostOffset,
+    name = name, key = channelKey(name), head = meta.lostOffset, headTime = 0, evicted = meta.lostOffset,
     evictedTime = meta.lostTime, bytes = 0, endedAt = 0, count = 0, oldestTime = 0, expireAt = 0,
     hasKeys = false, isLatest = false, isNew = true,
   }
@@ -69,8 +71,8 @@ local function keepAlive(c, now, age)
 end
 
 local function writeHeader(c)
-  local key = channelKey(c.name)
-  if c.isNew then redis.call('RPUSH', key, headerOf(c)) else redis.call('LSET', key, 0, headerOf(c)) end
+  local key = c.key
+  if c.isNew then redis.call('RPUSH', key, headerOf(c)) else redis.call('LSET', key, '0', headerOf(c)) end
   c.isNew = false
   if not c.isExpiring then return end
   c.isExpiring = false
@@ -93,22 +95,24 @@ local function offsetAndTime(record)
   return struct.unpack('<dd', record)
 end
 
+local function isOver(c, now, limits)
+  if c.count == 0 then return false end
+  if c.count > limits.events or c.bytes > limits.bytes then return true end
+  -- The newest of a key stays true however old it is; until the channel has ended.
+  if limits.age == 0 or (c.isLatest and c.endedAt == 0) then return false end
+  return c.oldestTime < now - limits.age
+end
+
 -- Gives up what is over the limits; true where the header must be written.
 local function trim(c, now, limits)
-  local key = channelKey(c.name)
+  local key = c.key
   local victims, from = 0, 1
-  -- The newest of a key stays true however old it is; until the channel has ended.
-  local age = (c.isLatest and c.endedAt == 0) and 0 or limits.age
-  local function isOver()
-    return c.count > 0 and (c.count > limits.events or c.bytes > limits.bytes
-      or (age > 0 and c.oldestTime < now - age))
-  end
-  while isOver() do
+  while isOver(c, now, limits) do
     local chunk = redis.call('LRANGE', key, from, from + 15)
     if #chunk == 0 then break end
     for at = 1, #chunk do
       c.oldestTime = select(2, offsetAndTime(chunk[at]))
-      if not isOver() then break end
+      if not isOver(c, now, limits) then break end
       c.evicted, c.evictedTime = offsetAndTime(chunk[at])
       c.bytes = c.bytes - #chunk[at]
       c.count = c.count - 1
@@ -127,7 +131,7 @@ end
 
 -- Index of the first event for which the test holds, by halving; one behind the last where it holds for none.
 local function search(c, holds)
-  local key = channelKey(c.name)
+  local key = c.key
   local low, high = 1, c.count + 1
   while low < high do
     local middle = math.floor((low + high) / 2)
@@ -142,7 +146,7 @@ local function forget(c, meta)
     meta.lostOffset, meta.lostTime = c.evicted, c.evictedTime
     redis.call('HSET', META, 'lostOffset', text(c.evicted), 'lostTime', text(c.evictedTime))
   end
-  redis.call('DEL', channelKey(c.name), keysKey(c.name), latestKey(c.name), offsetsKey(c.name))
+  redis.call('DEL', c.key, keysKey(c.name), latestKey(c.name), offsetsKey(c.name))
   redis.call('ZREM', P .. 'channels', c.name)
   redis.call('ZREM', P .. 'due', c.name)
 end

@@ -1,12 +1,15 @@
+import { PUBLICATION_KINDS } from './encode-publication.js';
+
 /**
  * Places a batch of publications: offsets, history and one message to all nodes in one step.
  *
  * ARGV: epoch, limits (`limitsAt`), most channels, events a second of one publisher, command that publishes,
- * then for each publication: its kind (`p`; `e` for the end of a channel; `b` for a step of the bridge), publisher (of a step the
- * mark it expects and the one it sets), the time that an end asks a channel to be quiet since, number of channels, the name of each and `1` where it keeps the newest of each key only, number
- * of events, key and payload of each, and for each such channel what each event is the newest of.
+ * then the publications, as encode-publication.ts writes them.
  * Answers `EPOCH` where the node has to find out first which epoch it is, else the head and for each publication either a refusal
- * (`{code, number}`) or a list: an offset for a new event, `{offset, own id}` for one that was there.
+ * (`{code, number}`) or a list with one element for each channel: the offset of the first event, where all are new and have
+ * no keys, else a list: an offset for a new event, `{offset, own id}` for one that was there.
+ *
+ * Payloads go into the message as they came, and each is cut out once for the list: what is done for every event is what it costs.
  */
 export const LUA_PUBLISH = `
 local meta = readMeta()
@@ -15,18 +18,13 @@ if meta.epoch ~= ARGV[1] or meta.run ~= runId() then return 'EPOCH' end
 local limits = limitsAt(2)
 local channelsMax, perSecond, tell = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local MESSAGE_BYTES = 1048576
+local END, BRIDGE = ${PUBLICATION_KINDS.end}, ${PUBLICATION_KINDS.bridge}
 
 local now = meta.time
 local head, told = meta.head, meta.head
 local channels, dirty = {}, {}
 local channelCount
-local parts, partBytes, messages = {}, 0, {}
-local at = 9
-
-local function take()
-  at = at + 1
-  return ARGV[at - 1]
-end
+local parts, partEvents, partBytes, messages = {}, 0, 0, {}
 
 local function open(name)
   local c = channels[name]
@@ -37,16 +35,23 @@ local function open(name)
   elseif limits.age > 0 and c.count > 0 and c.oldestTime < now - limits.age and trim(c, now, limits) then
     writeHeader(c)
   end
-  c.records, c.keys, c.newKeys, c.pending, c.latest = {}, {}, {}, 0, {}
-  c.offsets = {}
+  c.records, c.pending = {}, 0
   channels[name] = c
   return c
 end
 
 local function flushMessage()
-  if #parts == 0 then return end
-  messages[#messages + 1] = struct.pack('<ddI4', told, now, #parts) .. table.concat(parts)
-  parts, partBytes, told = {}, 0, head
+  if partEvents == 0 then return end
+  messages[#messages + 1] = struct.pack('<ddI4', told, now, partEvents) .. table.concat(parts)
+  parts, partEvents, partBytes, told = {}, 0, 0, head
+end
+
+-- The newest events are of one channel: "bytes" are their payloads, each behind its length.
+local function tellRun(c, count, bytes)
+  parts[#parts + 1] = struct.pack('<I2I4I4', #c.name, count, #bytes) .. c.name
+  parts[#parts + 1] = bytes
+  partEvents, partBytes = partEvents + count, partBytes + #c.name + #bytes
+  if partBytes > MESSAGE_BYTES then flushMessage() end
 end
 
 local function indexOf(c, offset)
@@ -58,7 +63,7 @@ end
 
 -- Takes out what the event is newer than.
 local function replace(c, key)
-  local offset = c.latest[key]
+  local offset = c.latest and c.latest[key]
   if not offset then offset = tonumber(redis.call('ZSCORE', latestKey(c.name), key) or nil) end
   if not offset or offset <= c.evicted then return end
   local index = indexOf(c, offset)
@@ -68,8 +73,8 @@ local function replace(c, key)
     table.remove(c.records, index)
     c.pending = c.pending - 1
   else
-    local list, kept = channelKey(c.name), c.count - c.pending
-    index = search({ name = c.name, count = kept }, function(found) return found >= offset end)
+    local list, kept = c.key, c.count - c.pending
+    index = search({ key = c.key, count = kept }, function(found) return found >= offset end)
     local record = index <= kept and redis.call('LINDEX', list, index)
     if not record or offsetAndTime(record) ~= offset then return end
     bytes = #record
@@ -79,23 +84,29 @@ local function replace(c, key)
   c.count, c.bytes = c.count - 1, c.bytes - bytes
 end
 
-local function place(c, payload)
-  head = head + 1
+-- Puts events of the channel behind all others; the offset of the first.
+local function placeRun(c, payloads)
+  local first, records, bytes = head + 1, c.records, c.bytes
   if c.count == 0 then c.oldestTime = now end
-  local record = struct.pack('<dd', head, now) .. payload
-  c.records[#c.records + 1] = record
-  c.pending = c.pending + 1
+  for number = 1, #payloads do
+    local record = struct.pack('<dd', head + number, now) .. payloads[number]
+    records[#records + 1] = record
+    bytes = bytes + #record
+  end
+  head = head + #payloads
+  c.pending, c.count, c.bytes = c.pending + #payloads, c.count + #payloads, bytes
   c.head, c.headTime = head, now
-  c.count, c.bytes = c.count + 1, c.bytes + #record
   if not c.isDirty then
     c.isDirty = true
     dirty[#dirty + 1] = c
   end
-  local part = struct.pack('<I2I4', #c.name, #payload) .. c.name .. payload
-  parts[#parts + 1] = part
-  partBytes = partBytes + #part
-  if partBytes > MESSAGE_BYTES then flushMessage() end
-  return head
+  return first
+end
+
+local function place(c, payload)
+  local offset = placeRun(c, { payload })
+  tellRun(c, 1, struct.pack('<I4', #payload) .. payload)
+  return offset
 end
 
 local function ownId(record)
@@ -107,13 +118,13 @@ local function recordAt(c, offset)
   local pending = indexOf(c, offset)
   if pending then return c.records[pending] end
   local kept = c.count - c.pending
-  local index = search({ name = c.name, count = kept }, function(found) return found >= offset end)
-  return index <= kept and redis.call('LINDEX', channelKey(c.name), index) or nil
+  local index = search({ key = c.key, count = kept }, function(found) return found >= offset end)
+  return index <= kept and redis.call('LINDEX', c.key, index) or nil
 end
 
 local function findDuplicate(c, key)
-  if key == '' then return nil end
-  local offset = c.keys[key]
+  if not key or key == '' then return nil end
+  local offset = c.keys and c.keys[key]
   if not offset and c.hasKeys then offset = tonumber(redis.call('ZSCORE', keysKey(c.name), key) or nil) end
   if not offset or offset <= c.evicted then return nil end
   local record = recordAt(c, offset)
@@ -137,29 +148,40 @@ local function exceedsRate(publisher, events)
   return nil
 end
 
-local function readPublication()
-  local publication = {
-    kind = take(), publisher = take(), quietSince = tonumber(take()), channels = {}, events = {}, latest = {},
-  }
-  local isLatest = {}
-  for number = 1, tonumber(take()) do
-    publication.channels[number] = take()
-    isLatest[number] = take() == '1'
-  end
-  for number = 1, tonumber(take()) do publication.events[number] = { key = take(), payload = take() } end
-  for number = 1, #publication.channels do
-    if isLatest[number] then
-      local keys = {}
-      for event = 1, #publication.events do keys[event] = take() end
-      publication.latest[number] = keys
+-- Cuts payloads apart; those of one piece go into one message.
+local function readPieces(raw, from, count)
+  local pieces, payloads, pieceFrom = {}, {}, from
+  for number = 1, count do
+    payloads[#payloads + 1], from = struct.unpack('<I4c0', raw, from)
+    if number == count or from - pieceFrom > MESSAGE_BYTES then
+      pieces[#pieces + 1] = { payloads = payloads, bytes = string.sub(raw, pieceFrom, from - 1) }
+      payloads, pieceFrom = {}, from
     end
   end
-  return publication
+  return pieces, from
 end
 
-local function isThere(c, events)
-  for _, event in ipairs(events) do
-    if not findDuplicate(c, event.key) then return false end
+local function readPublication(raw)
+  local kind, quietSince, channelsAsked, count, keyCount, publisher, at = struct.unpack('<BdI2I4I4I4c0', raw)
+  local names, isLatest, keys, latest, pieces = {}, {}, {}, {}, nil
+  for number = 1, channelsAsked do names[number], isLatest[number], at = struct.unpack('<I4c0B', raw, at) end
+  for number = 1, keyCount do keys[number], at = struct.unpack('<I4c0', raw, at) end
+  pieces, at = readPieces(raw, at, count)
+  for number = 1, channelsAsked do
+    if isLatest[number] == 1 then
+      latest[number] = {}
+      for event = 1, count do latest[number][event], at = struct.unpack('<I4c0', raw, at) end
+    end
+  end
+  return {
+    kind = kind, quietSince = quietSince, publisher = publisher, count = count,
+    channels = names, keys = keys, latest = latest, pieces = pieces,
+  }
+end
+
+local function isThere(c, publication)
+  for number = 1, publication.count do
+    if not findDuplicate(c, publication.keys[number]) then return false end
   end
   return true
 end
@@ -179,36 +201,58 @@ local function makeRoom(opened)
   return true
 end
 
+-- Looks at each event by itself: some may be there already, or be newer than what is kept of their key.
+local function publishEach(c, publication, newest)
+  local placed, which = {}, 0
+  for _, piece in ipairs(publication.pieces) do
+    for _, payload in ipairs(piece.payloads) do
+      which = which + 1
+      local key = publication.keys[which]
+      local answer = findDuplicate(c, key)
+      if not answer then
+        if newest then replace(c, newest[which]) end
+        answer = place(c, payload)
+        if newest then
+          c.latest, c.offsets = c.latest or {}, c.offsets or {}
+          c.latest[newest[which]] = answer
+          c.offsets[#c.offsets + 1] = struct.pack('<d', answer)
+        end
+        if key and key ~= '' then
+          c.keys, c.newKeys = c.keys or {}, c.newKeys or {}
+          c.keys[key] = answer
+          c.newKeys[#c.newKeys + 1] = key
+        end
+      end
+      placed[which] = answer
+    end
+  end
+  return placed
+end
+
+local function publishAll(c, pieces)
+  local first = head + 1
+  for _, piece in ipairs(pieces) do
+    placeRun(c, piece.payloads)
+    tellRun(c, #piece.payloads, piece.bytes)
+  end
+  return first
+end
+
 local function publish(publication)
-  local waitMs = exceedsRate(publication.publisher, #publication.channels * #publication.events)
+  local waitMs = exceedsRate(publication.publisher, #publication.channels * publication.count)
   if waitMs then return { 'publish-rate-exceeded', waitMs } end
   local opened = {}
   for number, name in ipairs(publication.channels) do opened[number] = open(name) end
   if not makeRoom(opened) then return { 'too-many-channels', channelCount } end
   for number, c in ipairs(opened) do
-    if c.endedAt > 0 and not isThere(c, publication.events) then return { 'channel-ended', number } end
+    if c.endedAt > 0 and not isThere(c, publication) then return { 'channel-ended', number } end
   end
-  local placed = {}
+  local hasKeys, answers = #publication.keys > 0, {}
   for number, c in ipairs(opened) do
     local newest = publication.latest[number]
-    for which, event in ipairs(publication.events) do
-      local answer = findDuplicate(c, event.key)
-      if not answer then
-        if newest then replace(c, newest[which]) end
-        answer = place(c, event.payload)
-        if newest then
-          c.latest[newest[which]] = answer
-          c.offsets[#c.offsets + 1] = struct.pack('<d', answer)
-        end
-        if event.key ~= '' then
-          c.keys[event.key] = answer
-          c.newKeys[#c.newKeys + 1] = event.key
-        end
-      end
-      placed[#placed + 1] = answer
-    end
+    answers[number] = (hasKeys or newest) and publishEach(c, publication, newest) or publishAll(c, publication.pieces)
   end
-  return placed
+  return answers
 end
 
 local function endChannel(publication)
@@ -217,7 +261,7 @@ local function endChannel(publication)
   if publication.quietSince > 0 and c.headTime > publication.quietSince then return {} end
   if not makeRoom({ c }) then return { 'too-many-channels', channelCount } end
   c.endedAt = now
-  return { place(c, publication.events[1].payload) }
+  return { place(c, publication.pieces[1].payloads[1]) }
 end
 
 local function append(key, records)
@@ -228,7 +272,7 @@ end
 
 -- What was replaced is counted in them: 8 bytes for each event, 10,000 to 20,000 of them.
 local function keepOffsets(c)
-  if #c.offsets == 0 then return end
+  if not c.offsets then return end
   local key = offsetsKey(c.name)
   local bytes = redis.call('APPEND', key, table.concat(c.offsets))
   if bytes > 160000 then redis.call('SET', key, redis.call('GETRANGE', key, -80000, -1), 'KEEPTTL') end
@@ -254,19 +298,19 @@ local function bridge(publication)
 end
 
 local answers = { 0 }
-while at <= #ARGV do
-  local publication = readPublication()
-  local place = publication.kind == 'e' and endChannel or publication.kind == 'b' and bridge or publish
+for at = 9, #ARGV do
+  local publication = readPublication(ARGV[at])
+  local place = publication.kind == END and endChannel or publication.kind == BRIDGE and bridge or publish
   answers[#answers + 1] = place(publication)
 end
 for _, c in ipairs(dirty) do
-  append(channelKey(c.name), c.records)
-  for _, key in ipairs(c.newKeys) do
+  append(c.key, c.records)
+  for _, key in ipairs(c.newKeys or {}) do
     c.hasKeys = true
     redis.call('ZADD', keysKey(c.name), text(c.keys[key]), key)
   end
   keepOffsets(c)
-  for key, offset in pairs(c.latest) do
+  for key, offset in pairs(c.latest or {}) do
     c.isLatest = true
     redis.call('ZADD', latestKey(c.name), text(offset), key)
   end

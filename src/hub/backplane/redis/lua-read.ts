@@ -49,7 +49,7 @@ local function read(name, after)
   if after >= c.head then return answer end
   local index = after <= c.evicted and 1 or search(c, function(offset) return offset > after end)
   while index <= c.count and left > 0 do
-    local chunk = redis.call('LRANGE', channelKey(name), index, index + 31)
+    local chunk = redis.call('LRANGE', c.key, index, index + 31)
     for at = 1, #chunk do
       if left <= 0 then break end
       answer[#answer + 1] = chunk[at]

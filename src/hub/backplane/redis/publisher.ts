@@ -7,10 +7,11 @@ import type { HubErrorCode } from '../../errors.js';
 import { asHubError } from '../../event.js';
 import type { PublishEvent } from '../../event.js';
 import { encodeBody, encodeEndBody } from '../../frame.js';
+import type { FrameBody } from '../../frame.js';
 import { latestKey } from '../../latest-history.js';
 import type { Publication, Published } from '../backplane.js';
-import type { Argument } from './client.js';
-import { encodeStored } from './codec.js';
+import { encodePublication } from './encode-publication.js';
+import type { EncodablePublication } from './encode-publication.js';
 import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BATCHES_MAX } from './limits.js';
 import { WAITING_BYTES_MAX, WAITING_PUBLICATIONS_MAX } from './limits.js';
 import { listOf, numberOf, textOf } from './replies.js';
@@ -18,7 +19,7 @@ import type { Reply } from './replies.js';
 
 export interface PublisherOptions {
   /** Runs the publishing script on a batch; `EPOCH` where another epoch has begun. */
-  readonly run: (batch: readonly Argument[]) => Promise<Reply>;
+  readonly run: (batch: readonly Buffer[]) => Promise<Reply>;
   /** Whether Redis can be asked now. */
   readonly isReady: () => boolean;
   /** Another epoch has begun: find out which, then call {@link Publisher.flush}. */
@@ -31,9 +32,9 @@ export interface PublisherOptions {
 
 /** One publication on its way, as the script reads it. */
 interface Waiting {
-  readonly args: readonly Argument[];
+  readonly bytes: Buffer;
+  /** Events that it places, over all its channels. */
   readonly events: number;
-  readonly bytes: number;
   readonly deadlineMs: number;
   readonly resolve: (answer: readonly Reply[]) => void;
   readonly reject: (error: unknown) => void;
@@ -54,21 +55,24 @@ export class Publisher {
 
   /** @throws HubError as {@link import('../backplane.js').Backplane.publish} does. */
   async publish({ channels, events, publisher = '' }: Publication): Promise<readonly Published[]> {
-    const { args, bytes } = this.#encode(channels, events);
-    const item = { args: ['p', publisher, ...args], events: events.length * channels.length, bytes };
-    const answer = await this.#place(item);
+    const bytes = this.#encode({ kind: 'publish', publisher }, channels, events);
+    const answer = await this.#place(bytes, events.length * channels.length);
     this.#throwRefusal(answer, channels);
-    return channels.flatMap((channel, at) =>
-      events.map((event, number) => this.#published(channel, event, answer[at * events.length + number])),
-    );
+    return channels.flatMap((channel, at) => {
+      const placed = answer[at];
+      if (Array.isArray(placed))
+        return events.map((event, number) => this.#published(channel, event, listOf(placed)[number]));
+      const first = numberOf(placed);
+      return events.map((event, number) => this.#published(channel, event, first + number));
+    });
   }
 
   /** Makes a step of the bridge, with its event where it has one. @throws HubError `backplane-busy`, `backplane-unavailable`, or as the encoder refuses. */
   async bridge({ from, to, event }: BridgeMove): Promise<BridgeOutcome> {
     const { term, index } = from ?? { term: -1, index: -1 };
-    const step = ['b', `${term} ${index} ${to.term} ${to.index}`];
-    const { args, bytes } = this.#encode(event === undefined ? [] : [event.channel], event ? [event.event] : []);
-    const [code] = await this.#place({ args: [...step, ...args], events: 1, bytes });
+    const step = { kind: 'bridge', publisher: `${term} ${index} ${to.term} ${to.index}` } as const;
+    const bytes = event === undefined ? this.#encode(step, [], []) : this.#encode(step, [event.channel], [event.event]);
+    const [code] = await this.#place(bytes, 1);
     if (!Buffer.isBuffer(code)) return 'placed';
     const said = code.toString();
     return said === 'known' || said === 'moved' ? said : { refused: codeOf(said) };
@@ -76,9 +80,15 @@ export class Publisher {
 
   /** Ends a channel, unless it had an event behind `quietSinceMs` (0: whatever it had). False where it had ended. */
   async end(channel: string, quietSinceMs = 0): Promise<boolean> {
-    const bytes = encodeStored({ body: encodeEndBody({ channel }), isEnd: true });
-    const args = ['e', '', quietSinceMs, 1, channel, '', 1, '', bytes];
-    const answer = await this.#place({ args, events: 1, bytes: bytes.length });
+    const bytes = encodePublication({
+      kind: 'end',
+      quietSinceMs,
+      publisher: '',
+      channels: [{ name: channel, newestOf: undefined }],
+      events: [{ body: encodeEndBody({ channel }), isEnd: true }],
+      keys: [],
+    });
+    const answer = await this.#place(bytes, 1);
     this.#throwRefusal(answer, [channel]);
     return answer.length > 0;
   }
@@ -102,33 +112,35 @@ export class Publisher {
     for (const { reject } of this.#waiting.splice(0)) reject(unavailable());
   }
 
-  /** What of a publication comes behind its publisher. */
   #encode(
+    head: Pick<EncodablePublication, 'kind' | 'publisher'>,
     channels: readonly string[],
     events: readonly PublishEvent[],
-  ): { readonly args: readonly Argument[]; readonly bytes: number } {
-    const encoded = events.map((event) => ({ key: event.idempotencyKey ?? '', bytes: encodeChecked(event) }));
-    const bytes = encoded.reduce((sum, event) => sum + event.bytes.length, 0) * channels.length;
-    const items = encoded.flatMap((event) => [event.key, event.bytes]);
-    const names = channels.flatMap((name) => [name, this.#options.rules.of(name).slow === 'latest' ? '1' : '']);
-    const newest = channels.flatMap((name) => this.#newestOf(name, events));
-    return { args: [0, channels.length, ...names, events.length, ...items, ...newest], bytes };
+  ): Buffer {
+    const hasKeys = events.some(({ idempotencyKey }) => idempotencyKey !== undefined);
+    return encodePublication({
+      ...head,
+      quietSinceMs: 0,
+      channels: channels.map((name) => ({ name, newestOf: this.#newestOf(name, events) })),
+      events: events.map((event) => ({ body: encodeChecked(event), isEnd: false })),
+      keys: hasKeys ? events.map(({ idempotencyKey = '' }) => idempotencyKey) : [],
+    });
   }
 
   /** What each event is the newest of, where the channel keeps only that. */
-  #newestOf(channel: string, events: readonly PublishEvent[]): readonly string[] {
+  #newestOf(channel: string, events: readonly PublishEvent[]): readonly string[] | undefined {
     const { slow, pointer } = this.#options.rules.of(channel);
-    if (slow !== 'latest') return [];
+    if (slow !== 'latest') return undefined;
     return events.map(({ event = '', data }) => latestKey({ event: event === '' ? 'message' : event, data }, pointer));
   }
 
-  #place(item: Pick<Waiting, 'args' | 'events' | 'bytes'>): Promise<readonly Reply[]> {
-    if (this.#waiting.length >= WAITING_PUBLICATIONS_MAX || this.#waitingBytes + item.bytes > WAITING_BYTES_MAX)
+  #place(bytes: Buffer, events: number): Promise<readonly Reply[]> {
+    if (this.#waiting.length >= WAITING_PUBLICATIONS_MAX || this.#waitingBytes + bytes.length > WAITING_BYTES_MAX)
       throw new HubError('backplane-busy', 'Cannot publish now: too much waits for Redis');
     return new Promise((resolve, reject) => {
       const deadlineMs = performance.now() + this.#options.timeoutMs;
-      this.#waiting.push({ ...item, deadlineMs, resolve, reject });
-      this.#waitingBytes += item.bytes;
+      this.#waiting.push({ bytes, events, deadlineMs, resolve, reject });
+      this.#waitingBytes += bytes.length;
       this.#schedule();
       this.#timer ??= setTimeout(() => this.#expire(), this.#options.timeoutMs);
     });
@@ -143,10 +155,10 @@ export class Publisher {
   #takeBatch(): readonly Waiting[] {
     let [count, events, bytes] = [0, 0, 0];
     for (const item of this.#waiting) {
-      if (count > 0 && (events + item.events > BATCH_EVENTS_MAX || bytes + item.bytes > BATCH_BYTES_MAX)) break;
+      if (count > 0 && (events + item.events > BATCH_EVENTS_MAX || bytes + item.bytes.length > BATCH_BYTES_MAX)) break;
       count += 1;
       events += item.events;
-      bytes += item.bytes;
+      bytes += item.bytes.length;
     }
     this.#waitingBytes -= bytes;
     return this.#waiting.splice(0, count);
@@ -154,7 +166,7 @@ export class Publisher {
 
   async #send(batch: readonly Waiting[]): Promise<void> {
     try {
-      const reply = await this.#options.run(batch.flatMap(({ args }) => args));
+      const reply = await this.#options.run(batch.map(({ bytes }) => bytes));
       if (textOf(reply) === 'EPOCH') return this.#putBack(batch);
       const [, ...answers] = listOf(reply);
       for (const [at, { resolve }] of batch.entries()) resolve(listOf(answers[at]));
@@ -166,7 +178,7 @@ export class Publisher {
   /** Nothing of it was placed. */
   #putBack(batch: readonly Waiting[]): void {
     this.#waiting = [...batch, ...this.#waiting];
-    this.#waitingBytes += batch.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#waitingBytes += batch.reduce((sum, { bytes }) => sum + bytes.length, 0);
     this.#options.onForeignEpoch();
   }
 
@@ -177,7 +189,7 @@ export class Publisher {
     let late = 0;
     while ((this.#waiting[late]?.deadlineMs ?? Infinity) <= nowMs) late += 1;
     for (const { reject, bytes } of this.#waiting.splice(0, late)) {
-      this.#waitingBytes -= bytes;
+      this.#waitingBytes -= bytes.length;
       reject(unavailable());
     }
     const next = this.#waiting[0];
@@ -221,9 +233,9 @@ function unavailable(): HubError {
   return new HubError('backplane-unavailable', 'Cannot publish now: Redis is not there');
 }
 
-function encodeChecked(event: PublishEvent): Buffer {
+function encodeChecked(event: PublishEvent): FrameBody {
   try {
-    return encodeStored({ body: encodeBody(event), isEnd: false });
+    return encodeBody(event);
   } catch (error) {
     throw asHubError(error);
   }

@@ -1,4 +1,5 @@
 import { ANSWER_MS } from './limits.js';
+import { parseObject } from './replies.js';
 
 /** What a node asks another; every question has an answer. */
 export type Question =
@@ -47,10 +48,10 @@ export class Questions {
     });
   }
 
-  /** Takes a message for this node. */
+  /** Takes a message for this node. @throws SyntaxError where no node wrote it. */
   take(text: string): void {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a node of the same program wrote it
-    const message = JSON.parse(text) as Message;
+    const message = parseObject(text) as Message;
     if (message.kind === 'answer') this.#asked.get(message.id)?.(message.answer);
     else void this.#answer(message.from, message.id, message.question);
   }

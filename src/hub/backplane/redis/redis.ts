@@ -1,13 +1,9 @@
-import type { Clock } from '../../../base/index.js';
 import { quote } from '../../../protocol/index.js';
-import type { Logger } from '../../../runtime/index.js';
 import type { Revocation } from '../../auth/revocations.js';
 import type { Channel } from '../../channel.js';
-import type { ChannelRules } from '../../channel-rules.js';
 import type { Bridge } from '../../compat/bridge/bridge.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../../connection.js';
 import { HubError } from '../../errors.js';
-import type { HistoryLimits, HubLimits } from '../../limits.js';
 import { readHistory } from '../../listing.js';
 import type { ChannelPage, ChannelSummary, HistoryPage, HistoryRequest, ListRequest } from '../../listing.js';
 import { ChannelStore, createEpoch } from '../../store.js';
@@ -21,9 +17,11 @@ import type {
   Published,
 } from '../backplane.js';
 import { ChannelList } from './channel-list.js';
-import type { RedisAddress, RedisLink } from './client.js';
+import type { RedisLink } from './client.js';
+import { RedisCondition } from './condition.js';
 import { Follower } from './follower.js';
 import { REVOCATIONS_MAX, SWEEP_CHANNELS_MAX, historyArguments } from './limits.js';
+import type { RedisBackplaneOptions } from './options.js';
 import { Publisher } from './publisher.js';
 import { Questions } from './questions.js';
 import type { Question } from './questions.js';
@@ -35,27 +33,6 @@ import { bytesOf, listOf, numberOf, textOf } from './replies.js';
 import type { Reply } from './replies.js';
 import { decodeRevocation, decodeToldRevocation, encodeTarget } from './revoked.js';
 import { SCRIPTS } from './scripts.js';
-import type { BridgedChannel } from './settings.js';
-
-export interface RedisBackplaneOptions extends RedisAddress {
-  /** What all keys begin with, in braces: hubs with different prefixes do not know of each other. */
-  readonly prefix: string;
-  /** How long a node that says nothing counts as there. */
-  readonly leaseMs: number;
-  /** Replicas that must have an event before its publish is answered; 0: none. */
-  readonly waitReplicas: number;
-  readonly history: HistoryLimits;
-  readonly limits: HubLimits;
-  readonly rules: ChannelRules;
-  /** How long after its last event a channel ends by itself; 0: never. */
-  readonly channelTtlMs: number;
-  /** Whether messages for users are bridged, and users' keys kept. */
-  readonly bridgeUsers: boolean;
-  /** Redis channels that are bridged to a channel. */
-  readonly bridgeChannels: readonly BridgedChannel[];
-  readonly clock: Clock;
-  readonly logger?: Logger | undefined;
-}
 
 /** Between two attempts to catch up with Redis. */
 const RETRY_MS = 200;
@@ -67,6 +44,7 @@ export class RedisBackplane implements Backplane {
   /** Redis counts nothing: each node tells of its own copy. */
   readonly isReplica = false;
   readonly processCount = 1;
+  readonly condition: RedisCondition;
   readonly #options: RedisBackplaneOptions;
   readonly #nodeId = crypto.randomUUID();
   readonly #keys: {
@@ -89,8 +67,6 @@ export class RedisBackplane implements Backplane {
   #store: ChannelStore | undefined;
   #owner: ConnectionOwner | undefined;
   #run = '';
-  /** How much later it is in Redis: all nodes count time as it does. */
-  #skewMs = 0;
   #isReady = false;
   #isClosed = false;
   /** A catching up that is under way is for nothing where this has moved. */
@@ -102,6 +78,7 @@ export class RedisBackplane implements Backplane {
 
   constructor(options: RedisBackplaneOptions) {
     this.#options = options;
+    this.condition = new RedisCondition(options.logger);
     const base = `{${options.prefix}}:`;
     this.#keys = {
       base,
@@ -187,15 +164,16 @@ export class RedisBackplane implements Backplane {
     this.#life += 1;
     this.#isReady = false;
     this.#follower?.hold();
-    if (!this.#isClosed) this.#options.logger?.warn({}, 'Redis is not there: subscribers stay, publishes wait');
+    if (!this.#isClosed) this.condition.away();
   }
 
   take(channel: string, message: Buffer): void {
-    if (channel === this.#keys.events) this.#follower?.take(message);
-    else if (channel === this.#keys.node) this.#questions.take(message.toString());
-    else if (channel === this.#keys.all) {
-      const { nodeId, revocation } = decodeToldRevocation(message);
-      if (nodeId !== this.#nodeId) void this.#tellRevoked([revocation]);
+    try {
+      this.#takeUp(channel, message);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      // If it was one of ours after all, the next leaves a hole, which is read.
+      this.condition.refused(channel);
     }
   }
 
@@ -289,7 +267,9 @@ export class RedisBackplane implements Backplane {
 
   async gatherMetrics(): Promise<readonly MetricsReport[]> {
     if (!this.#isReady) return [];
-    const nodes = listOf(await this.#connected.run(SCRIPTS.nodes, [])).map((node) => textOf(node));
+    // Where Redis goes away meanwhile, this node still has its own to tell.
+    const reply = await this.#connected.run(SCRIPTS.nodes, []).catch(() => []);
+    const nodes = listOf(reply).map((node) => textOf(node));
     const others = nodes.filter((node) => node !== this.#nodeId);
     const reports = await Promise.all(others.map((node) => this.#questions.ask(node, { ask: 'report' })));
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a node of the same program answered
@@ -329,8 +309,18 @@ export class RedisBackplane implements Backplane {
     return this.#follower;
   }
 
+  #takeUp(channel: string, message: Buffer): void {
+    if (channel === this.#keys.events) this.#follower?.take(message);
+    else if (channel === this.#keys.node) this.#questions.take(message.toString());
+    else if (channel === this.#keys.all) {
+      const { nodeId, revocation } = decodeToldRevocation(message);
+      if (nodeId !== this.#nodeId) void this.#tellRevoked([revocation]);
+    }
+  }
+
   #nowMs(): number {
-    return this.#options.clock.now() + this.#skewMs;
+    // All nodes count time as Redis does.
+    return this.#options.clock.now() + this.condition.clockSkewMs;
   }
 
   /** Finds out where Redis stands, catches up, and tells it who is here. */
@@ -360,10 +350,10 @@ export class RedisBackplane implements Backplane {
     const [epoch, head, run, timeMs] = listOf(await this.#connected.run(SCRIPTS.sync, args));
     if (life !== this.#life) return;
     this.#run = textOf(run);
-    this.#skewMs = numberOf(timeMs) - this.#options.clock.now();
+    this.condition.skewed(numberOf(timeMs) - this.#options.clock.now());
     if (known === undefined) this.#create(textOf(epoch), numberOf(head));
     else if (known.epoch !== textOf(epoch)) {
-      this.#options.logger?.error({ epoch: textOf(epoch) }, 'Redis has lost events: another epoch begins');
+      this.condition.begunEpoch(textOf(epoch));
       this.#following.beginEpoch(textOf(epoch), numberOf(head));
     }
     await this.#following.catchUp(numberOf(head));
@@ -377,8 +367,13 @@ export class RedisBackplane implements Backplane {
     this.#follower = new Follower({
       store,
       read: (readArgs) => this.#connected.run(SCRIPTS.read, readArgs),
-      onHole: () => this.#startOver(),
+      onHole: () => this.#missed(),
     });
+  }
+
+  #missed(): void {
+    this.condition.catchUps += 1;
+    this.#startOver();
   }
 
   /** What is here may not be whole, or not of this epoch. */
@@ -388,7 +383,7 @@ export class RedisBackplane implements Backplane {
     this.up();
   }
 
-  async #place(batch: readonly (string | number | Buffer)[]): Promise<Reply> {
+  async #place(batch: readonly Buffer[]): Promise<Reply> {
     const { limits, waitReplicas, commandTimeoutMs } = this.#options;
     const link = this.#connected;
     const head = [this.store.epoch, ...this.#history, limits.channels, limits.publishPerSecond, link.publishCommand];
@@ -406,11 +401,12 @@ export class RedisBackplane implements Backplane {
   async #upkeep(): Promise<void> {
     const { store } = this;
     const { isKnown, timeMs, epoch, head, dead } = await this.#registry.renew();
-    this.#skewMs = timeMs - this.#options.clock.now();
+    this.condition.skewed(timeMs - this.#options.clock.now());
     // A message takes its time; one that is missing for a second was lost.
     const isBehind = this.#behindHead > store.headOffset;
     this.#behindHead = head;
-    if (epoch !== store.epoch || isBehind) return this.#startOver();
+    if (epoch !== store.epoch) return this.#startOver();
+    if (isBehind) return this.#missed();
     if (!isKnown || this.#registry.isInDoubt) return this.#startOver();
     if (dead !== '') await this.#registry.clear(dead);
     const over = await this.#connected.run(SCRIPTS.sweep, [...this.#history, SWEEP_CHANNELS_MAX]);
@@ -464,6 +460,11 @@ export class RedisBackplane implements Backplane {
       work.then(resolve, reject).finally(() => clearTimeout(timer));
     });
   }
+}
+
+/** What reading bytes of a stranger comes to. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof RangeError || error instanceof SyntaxError;
 }
 
 function unknownChannel(name: string): never {

@@ -19,3 +19,10 @@ export function numberOf(reply: Reply | undefined): number {
 export function bytesOf(reply: Reply | undefined): Buffer {
   return Buffer.isBuffer(reply) ? reply : Buffer.alloc(0);
 }
+
+/** @throws SyntaxError where the text is no JSON object. */
+export function parseObject(text: string): object {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null) throw new SyntaxError('Cannot read it: it is no JSON object');
+  return value;
+}
