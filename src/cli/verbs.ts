@@ -50,7 +50,9 @@ export const VERB_TABLE: Readonly<Record<VerbName, Verb>> = {
     load: async () => (await import('./commands/serve.js')).serve,
   },
   ingest: {
-    summary: 'Take an SSE stream in: to files, to a hub, to AWS, complete and resumable',
+    summary: 'Take an SSE stream in: to files, to a hub, to AWS, to Redis or HTTP, complete and resumable',
+    description:
+      'With -s, -u and -r it takes the flags of the SSE ingest on Fargate: -h NAME,VALUE,… for headers, -t, -rms and -rt.',
     args: [],
     examples: [
       'tidegate ingest --url https://stream.wikimedia.org/v2/stream/recentchange --sink.file.dir ./archive',
