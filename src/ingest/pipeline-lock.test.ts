@@ -49,7 +49,7 @@ describe('createPipeline()', () => {
     // A logger writes its sentence as `message`: what failed must not stand beside it under the same name.
     expect(logger.lines.at(-1)).toEqual({
       level: 'error',
-      fields: { code: 'checkpoint-locked', error: 'held' },
+      fields: { pipeline: 'p', code: 'checkpoint-locked', error: 'held' },
       message: 'Pipeline failed',
     });
   });

@@ -136,6 +136,8 @@ test.skipIf(!hasRedis)(
     const lastAsleep = publisher.next() - 1;
     const before = await Promise.all(ofA.map((name) => checkpointOf(redis, name)));
 
+    // Nobody tells it: it must know by itself that its time is over.
+    link.down();
     process.kill(a.cli.pid, 'SIGCONT');
     await expect.poll(() => a.cli.output.match(/Lease lost/g)?.length, PATIENCE).toBe(2);
     await expect.poll(() => a.cli.output.match(/"kind":"lost"/g)?.length, PATIENCE).toBe(2);
