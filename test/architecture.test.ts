@@ -21,6 +21,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 /** Modules that run in a browser too. */
 const BROWSER_SAFE = new Set(['protocol', 'base', 'client', 'ui']);
 
+/** Of these, one file in each module: the hub and ingest need other things of them, and know nothing of each other. */
+const ONE_FILE_A_MODULE = new Set(['ioredis']);
+
 /** Libraries that one file alone may know. */
 const ONE_FILE_ONLY = [
   'pino',
@@ -130,9 +133,9 @@ describe('architecture', () => {
   test('a driver library is known to one file', () => {
     for (const library of ONE_FILE_ONLY) {
       const users = new Set(imports.filter(({ from, to }) => to === library && !isTest(from)).map(({ from }) => from));
-      // A hub and an ingest share no code, and each has a connection of its own kind to Redis.
-      expect([library, users.size]).toEqual([library, library === 'ioredis' ? 2 : 1]);
-      expect(new Set([...users].map(moduleOf)).size).toBe(users.size);
+      const modules = new Set([...users].map(moduleOf));
+      const usersMax = ONE_FILE_A_MODULE.has(library) ? modules.size : 1;
+      expect([library, users.size > 0, [...users].slice(usersMax)]).toEqual([library, true, []]);
     }
   });
 

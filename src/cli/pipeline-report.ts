@@ -20,7 +20,7 @@ export interface ReportOptions {
   /** A live line on a terminal; without it a log line for each pipeline. */
   readonly line: LiveLine | undefined;
   /** Milliseconds between two log lines (default 30,000; 0: none). */
-  readonly intervalMs?: number;
+  readonly logEveryMs?: number;
   readonly clock?: Clock;
 }
 
@@ -40,8 +40,8 @@ export interface Progress {
 
 /** Reports the progress of pipelines until disposed. */
 export function reportProgress(options: ReportOptions): Disposable {
-  const { pipelines, logger, line, intervalMs = LOG_EVERY_MS, clock = systemClock } = options;
-  const everyMs = line === undefined ? intervalMs : LINE_EVERY_MS;
+  const { pipelines, logger, line, logEveryMs = LOG_EVERY_MS, clock = systemClock } = options;
+  const everyMs = line === undefined ? logEveryMs : LINE_EVERY_MS;
   if (everyMs === 0) return { [Symbol.dispose]: () => undefined };
   const eventsOf = (): ReadonlyMap<string, number> =>
     new Map(pipelines().map(({ name, stats }) => [name, stats?.source.events ?? 0]));

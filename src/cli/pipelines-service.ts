@@ -7,6 +7,7 @@ import { PIPELINE_KEYS, PROCESS_KEYS } from './config/index.js';
 import type { Loaded, PipelineSettings, Settings } from './config/index.js';
 import { CliError } from './errors.js';
 import { readHeaders } from './headers.js';
+import type { Io } from './io.js';
 import type { LiveLine } from './live-line.js';
 import { listenForOperations } from './operations-server.js';
 import { reportProgress } from './pipeline-report.js';
@@ -15,7 +16,8 @@ import type { CommandContext } from './verbs.js';
 /** What one run of a pipeline is made of. */
 export interface PipelineRequest {
   readonly settings: Settings;
-  readonly cwd: string;
+  readonly origins: PipelineSettings['origins'];
+  readonly io: Io;
   readonly logger: Logger;
   /** Takes the place of the pipeline's own checkpoint. */
   readonly lease?: { readonly fence: Fence; readonly checkpoint: CheckpointStore } | undefined;
@@ -48,7 +50,7 @@ export async function runPipelines(
     pipelines: () => pipelines.statuses(),
     logger,
     line,
-    intervalMs: settings['report.intervalMs'],
+    logEveryMs: settings['log.reportMs'],
   });
   using _reload = isMany ? reloadOnHangup(context, pipelines, options) : undefined;
   return await pipelines.run(definitions, io.signal);
@@ -62,21 +64,21 @@ async function defineAll(
 ): Promise<readonly PipelineDefinition[]> {
   const alone: PipelineSettings = { name: settings['pipeline.name'], settings, origins };
   const definitions: PipelineDefinition[] = [];
-  for (const pipeline of pipelines ?? [alone]) definitions.push(await define(pipeline, io.cwd, options));
+  for (const pipeline of pipelines ?? [alone]) definitions.push(await define(pipeline, io, options));
   return definitions;
 }
 
 async function define(
-  { name, settings }: PipelineSettings,
-  cwd: string,
+  { name, settings, origins }: PipelineSettings,
+  io: Io,
   { create, logger }: PipelinesOptions,
 ): Promise<PipelineDefinition> {
-  const request = { settings, cwd, logger };
+  const request = { settings, origins, io, logger };
   // What can never run shall be said now, and not by the run.
   await create(request);
   return {
     name,
-    fingerprint: await fingerprintOf(settings, cwd),
+    fingerprint: await fingerprintOf(settings, io.cwd),
     silenceMs: settings['health.silenceMs'],
     create: (lease) => create({ ...request, lease }),
   };

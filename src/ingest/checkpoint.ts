@@ -50,18 +50,13 @@ export function createFileCheckpointStore({ path, pipeline }: FileCheckpointStor
     async load() {
       await removeTemporaryFiles(path);
       const text = await readIfThere(path);
-      return text === undefined ? undefined : parseCheckpoint(text, { path, pipeline });
+      return text === undefined ? undefined : parseCheckpoint(text, { place: path, pipeline });
     },
     async save(checkpoint) {
       await mkdir(dirname(path), { recursive: true });
-      await writeFileAtomic(path, `${formatCheckpoint(checkpoint, pipeline)}\n`);
+      await writeFileAtomic(path, formatCheckpoint(checkpoint, { pipeline }));
     },
   };
-}
-
-/** The text that {@link parseCheckpoint} reads. */
-export function formatCheckpoint(checkpoint: Checkpoint, pipeline: string): string {
-  return JSON.stringify({ version: VERSION, pipeline, ...checkpoint }, undefined, 2);
 }
 
 async function lock(path: string): Promise<AsyncDisposable> {
@@ -88,27 +83,38 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
+/** A checkpoint as JSON; `more` are fields that its store alone reads. */
+export function formatCheckpoint(
+  checkpoint: Checkpoint,
+  more: { readonly pipeline: string; readonly writer?: string },
+): string {
+  return `${JSON.stringify({ version: VERSION, ...more, ...checkpoint }, undefined, 2)}\n`;
+}
+
 /**
- * Reads a saved checkpoint; `path` says in errors where it is.
+ * What {@link formatCheckpoint} made `text` of. `place` says where it was read, without secrets.
  * @throws IngestError `checkpoint-unreadable`, `checkpoint-foreign`.
  */
-export function parseCheckpoint(text: string, { path, pipeline }: FileCheckpointStoreOptions): Checkpoint {
+export function parseCheckpoint(
+  text: string,
+  { place, pipeline }: { readonly place: string; readonly pipeline: string },
+): Checkpoint {
   const fields = parseObject(text);
-  if (fields === undefined) throw unreadable(path, 'it holds no JSON object');
+  if (fields === undefined) throw unreadable(place, 'it holds no JSON object');
   if (fields['version'] !== VERSION)
     throw new IngestError(
       'checkpoint-foreign',
-      `Cannot use checkpoint ${path}: it has version ${JSON.stringify(fields['version'])}, not ${VERSION}`,
+      `Cannot use checkpoint ${place}: it has version ${JSON.stringify(fields['version'])}, not ${VERSION}`,
     );
   if (fields['pipeline'] !== pipeline)
     throw new IngestError(
       'checkpoint-foreign',
-      `Cannot use checkpoint ${path}: it belongs to pipeline ${JSON.stringify(fields['pipeline'])}, not "${pipeline}"`,
+      `Cannot use checkpoint ${place}: it belongs to pipeline ${JSON.stringify(fields['pipeline'])}, not "${pipeline}"`,
     );
   const { lastEventId, receivedAt, gaps, updatedAt } = fields;
-  if (typeof lastEventId !== 'string') throw unreadable(path, 'lastEventId is no text');
-  if (!isTime(receivedAt) || !isTime(updatedAt)) throw unreadable(path, 'receivedAt or updatedAt is no time');
-  if (!Array.isArray(gaps) || !gaps.every(isGap)) throw unreadable(path, 'gaps is no list of gaps');
+  if (typeof lastEventId !== 'string') throw unreadable(place, 'lastEventId is no text');
+  if (!isTime(receivedAt) || !isTime(updatedAt)) throw unreadable(place, 'receivedAt or updatedAt is no time');
+  if (!Array.isArray(gaps) || !gaps.every(isGap)) throw unreadable(place, 'gaps is no list of gaps');
   return { lastEventId, receivedAt, gaps, updatedAt };
 }
 

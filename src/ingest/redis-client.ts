@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { messageOf } from './errors.js';
 
@@ -12,7 +13,7 @@ export interface RedisClientOptions {
   readonly onError?: (reason: string) => void;
 }
 
-/** One connection to Redis, which comes back by itself. While it is away every command fails at once. */
+/** One connection to Redis, which comes back by itself. While it is away, a command fails with the next attempt to connect. */
 export interface RedisClient {
   /** @throws Error with what Redis refused, or why it did not answer; never with what was sent. */
   command(name: string, ...args: readonly RedisArgument[]): Promise<unknown>;
@@ -36,10 +37,15 @@ export async function connectRedis({ url, timeoutMs = TIMEOUT_MS, onError }: Red
     maxRetriesPerRequest: 0,
     retryStrategy: (times) => Math.min(times * 50, RETRY_MS_MAX),
   });
-  redis.on('error', (error: unknown) => onError?.(reasonOf(error)));
+  let refusal: unknown;
+  redis.on('error', (error: unknown) => {
+    if (isReply(error)) refusal = error;
+    onError?.(reasonOf(error));
+  });
   const client: RedisClient = {
     async command(name, ...args) {
       try {
+        if (redis.status !== 'ready') await whenReady(redis);
         return await redis.call(name, [...args]);
       } catch (error) {
         throw withoutCommand(error);
@@ -52,7 +58,27 @@ export async function connectRedis({ url, timeoutMs = TIMEOUT_MS, onError }: Red
     return client;
   } catch (error) {
     client.close();
-    throw withoutCommand(error);
+    // Where it does not let us in, the driver itself only says that the connection is closed.
+    throw withoutCommand(refusal ?? error);
+  }
+}
+
+/** Resolves when the connection is back; rejects where the next attempt fails, or there will be none. */
+async function whenReady(redis: Redis): Promise<void> {
+  const settled = new AbortController();
+  const { signal } = settled;
+  try {
+    await Promise.race([
+      once(redis, 'ready', { signal }),
+      once(redis, 'close', { signal }).then(() => {
+        throw new Error('connection lost');
+      }),
+      once(redis, 'end', { signal }).then(() => {
+        throw new Error('connection is closed');
+      }),
+    ]);
+  } finally {
+    settled.abort();
   }
 }
 
@@ -61,16 +87,20 @@ export function isAccessRefused(error: unknown): boolean {
   return /\b(?:WRONGPASS|NOAUTH|NOPERM|invalid password)\b/.test(messageOf(error));
 }
 
+/** Redis answered, and with an error. */
+function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
 /** The driver's own error carries the command, and with it what was to be written. */
 function withoutCommand(error: unknown): Error {
-  const isReply = error instanceof Error && error.name === 'ReplyError';
-  if (!isReply) return new Error(`Redis does not answer: ${reasonOf(error)}`);
+  if (!isReply(error)) return new Error(`Redis does not answer: ${reasonOf(error)}`);
   return new Error(`Redis refused: ${messageOf(error).split(', with args')[0] ?? ''}`);
 }
 
 /** A code where there is one: a message may quote an address. */
 function reasonOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  if (error instanceof Error && error.name === 'ReplyError') return messageOf(error);
+  if (isReply(error)) return messageOf(error);
   return /\b(?:timed out|connection is closed|isn't writeable)/i.exec(messageOf(error))?.[0] ?? 'connection lost';
 }

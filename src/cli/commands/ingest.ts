@@ -28,7 +28,8 @@ export const ingest: Command = async (context) => {
 };
 
 /** The pipeline that `settings` ask for, for one run. @throws CliError, IngestError: it can never run like this. */
-export async function createPipelineOf({ settings, cwd, logger, lease }: PipelineRequest): Promise<Pipeline> {
+export async function createPipelineOf({ settings, io, logger, lease }: PipelineRequest): Promise<Pipeline> {
+  const { cwd } = io;
   const name = settings['pipeline.name'];
   return createPipeline({
     name,

@@ -15,8 +15,8 @@ const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers],
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
-  ingest: [ends, streams, checkpointOfLease],
-  plan: [ends, streams, checkpointOfLease, (settings, origins) => exclusive(settings, origins, ['sample', 'live'])],
+  ingest: [ends, streams, stateOfLease],
+  plan: [ends, streams, stateOfLease, (settings, origins) => exclusive(settings, origins, ['sample', 'live'])],
   publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse']), oneToken],
   generate: [oneToken],
   subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since']), oneToken],
@@ -113,10 +113,15 @@ function ends(settings: Settings): CliError | undefined {
   return undefined;
 }
 
-/** Another worker could not go on from a file of this machine. */
-function checkpointOfLease(settings: Settings, origins: Origins): CliError | undefined {
-  if (settings['leases.url'] === undefined || settings['checkpoint.file'] === undefined) return undefined;
-  return contradiction(origins, ['checkpoint.file', 'leases.url'], 'checkpoints are kept beside the leases');
+/** Another worker could not go on from what is on this machine, and this one not from what it left behind there. */
+function stateOfLease(settings: Settings, origins: Origins): CliError | undefined {
+  if (settings['leases.url'] === undefined) return undefined;
+  const checkpoint = [...origins.keys()].find((key) => /^checkpoint\.(?!intervalMs$)/.test(key));
+  if (checkpoint !== undefined)
+    return contradiction(origins, [checkpoint, 'leases.url'], 'checkpoints are kept beside the leases');
+  const spool = [...origins.keys()].find((key) => /^spool\.dir$/.test(key));
+  if (spool === undefined) return undefined;
+  return contradiction(origins, [spool, 'leases.url'], 'a spool on disk stays behind where a pipeline moves');
 }
 
 /** Settings of a stream that nobody named, and records that no request could hold. */

@@ -4,12 +4,6 @@ const INGEST = ['ingest'] as const;
 
 /** The part of the table about many pipelines, in one process and in several, and how they are watched. */
 export const PIPELINES = {
-  'report.intervalMs': integer({
-    doc: 'How often a line says how many events came, where there is no terminal; 0: never.',
-    verbs: INGEST,
-    default: 30_000,
-    unit: 'ms',
-  }),
   'health.silenceMs': integer({
     doc: 'GET /health fails for a pipeline whose source was silent for so long; comments do not count; 0: never.',
     verbs: INGEST,

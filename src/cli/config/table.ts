@@ -273,6 +273,13 @@ const TABLE = {
     verbDefaults: { demo: 'warn' },
     legacy: [{ name: 'APP_MODE', translate: (text) => (text === 'debug' ? 'debug' : 'info') }],
   }),
+  'log.reportMs': integer({
+    doc: 'How often a line says how many events came; 0: never.',
+    verbs: INGEST,
+    default: 30_000,
+    unit: 'ms',
+    aliases: [{ flag: '--reportms', isLegacy: true }],
+  }),
   'log.format': choice(LOG_FORMATS, {
     doc: 'Lines for machines or for people.',
     verbs: SERVICES,
@@ -305,11 +312,6 @@ export function keysOf(verb: VerbName): readonly Key[] {
     // A plan is of what ingest would do.
     return verbs.includes(verb) || (verb === 'plan' && verbs.includes('ingest'));
   });
-}
-
-/** What says where events go. */
-export function sinkKeys(): readonly Key[] {
-  return KEYS.filter((key) => key.startsWith('sink.'));
 }
 
 /** The default of `key` for `verb`. */

@@ -81,17 +81,20 @@ export class Lease implements Fence {
   /** The pipeline's checkpoint, beside its lease: nobody saves one who does not hold the newest claim. */
   get checkpoints(): CheckpointStore {
     const { claim, store } = this.#options;
-    const place = { path: `of pipeline "${claim.pipeline}" in Redis`, pipeline: claim.pipeline };
+    const place = `of pipeline "${claim.pipeline}" in Redis`;
     return {
-      load: () => Promise.resolve(this.#checkpoint === '' ? undefined : parseCheckpoint(this.#checkpoint, place)),
+      load: () =>
+        Promise.resolve(
+          this.#checkpoint === '' ? undefined : parseCheckpoint(this.#checkpoint, { place, pipeline: claim.pipeline }),
+        ),
       save: async (checkpoint) => {
-        const text = formatCheckpoint(checkpoint, claim.pipeline);
+        const text = formatCheckpoint(checkpoint, { pipeline: claim.pipeline });
         if (this.isHeld && (await store.save(claim, text))) {
           this.#checkpoint = text;
           return;
         }
         this.#lose('another worker has it');
-        throw new IngestError('lease-lost', `Cannot save the checkpoint ${place.path}: another worker has it`);
+        throw new IngestError('lease-lost', `Cannot save the checkpoint ${place}: another worker has it`);
       },
     };
   }
