@@ -128,8 +128,15 @@ function reloadOnHangup(
       logger.error({ code, error: reason }, 'Cannot reload the configuration; the old one goes on');
     }
   };
+  let isWaiting = false;
   return context.io.onHangup?.(() => {
-    last = last.then(reload);
+    // One that has not begun will read what this one would.
+    if (isWaiting) return;
+    isWaiting = true;
+    last = last.then(() => {
+      isWaiting = false;
+      return reload();
+    });
   });
 }
 
