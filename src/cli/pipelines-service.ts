@@ -7,7 +7,7 @@ import { PIPELINE_KEYS, PROCESS_KEYS } from './config/index.js';
 import type { Loaded, PipelineSettings, Settings } from './config/index.js';
 import { CliError } from './errors.js';
 import { readHeaders } from './headers.js';
-import type { Io, Output } from './io.js';
+import type { Io } from './io.js';
 import type { LiveLine } from './live-line.js';
 import { listenForOperations } from './operations-server.js';
 import { reportProgress } from './pipeline-report.js';
@@ -17,10 +17,8 @@ import type { CommandContext } from './verbs.js';
 export interface PipelineRequest {
   readonly settings: Settings;
   readonly origins: PipelineSettings['origins'];
-  readonly cwd: string;
+  readonly io: Io;
   readonly logger: Logger;
-  /** Where events go that are asked for on standard output. */
-  readonly stdout: Output;
   /** Takes the place of the pipeline's own checkpoint. */
   readonly lease?: { readonly fence: Fence; readonly checkpoint: CheckpointStore } | undefined;
 }
@@ -72,15 +70,15 @@ async function defineAll(
 
 async function define(
   { name, settings, origins }: PipelineSettings,
-  { cwd, stdout }: Io,
+  io: Io,
   { create, logger }: PipelinesOptions,
 ): Promise<PipelineDefinition> {
-  const request = { settings, origins, cwd, logger, stdout };
+  const request = { settings, origins, io, logger };
   // What can never run shall be said now, and not by the run.
   await create(request);
   return {
     name,
-    fingerprint: await fingerprintOf(settings, cwd),
+    fingerprint: await fingerprintOf(settings, io.cwd),
     silenceMs: settings['health.silenceMs'],
     create: (lease) => create({ ...request, lease }),
   };
@@ -130,8 +128,15 @@ function reloadOnHangup(
       logger.error({ code, error: reason }, 'Cannot reload the configuration; the old one goes on');
     }
   };
+  let isWaiting = false;
   return context.io.onHangup?.(() => {
-    last = last.then(reload);
+    // One that has not begun will read what this one would.
+    if (isWaiting) return;
+    isWaiting = true;
+    last = last.then(() => {
+      isWaiting = false;
+      return reload();
+    });
   });
 }
 

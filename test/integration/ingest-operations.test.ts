@@ -120,7 +120,7 @@ describe('tidegate ingest', () => {
 
   it('says how many events came in each interval, as the system before it did', async () => {
     await using hub = await HubServer.start({ drainMs: 0 });
-    const flags = ['--url', `${hub.url}/subscribe/a`, '--sink.file.dir', './archive', '--report.intervalMs', '200'];
+    const flags = ['--url', `${hub.url}/subscribe/a`, '--sink.file.dir', './archive', '--log.reportMs', '200'];
     await using ingest = start(['ingest', ...flags], { cwd: folder.path });
     await ingest.stdout.until(/Connected to the source/);
     await hub.publish('a', '1');

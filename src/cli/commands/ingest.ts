@@ -33,7 +33,8 @@ export const ingest: Command = async (context) => {
 
 /** The pipeline that `settings` ask for, for one run. @throws CliError, IngestError: it can never run like this. */
 export async function createPipelineOf(request: PipelineRequest): Promise<Pipeline> {
-  const { settings, origins, cwd, logger, stdout, lease } = request;
+  const { settings, origins, io, logger, lease } = request;
+  const { cwd, stdout } = io;
   const name = settings['pipeline.name'];
   return createPipeline({
     name,

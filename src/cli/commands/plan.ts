@@ -21,7 +21,7 @@ export const plan: Command = async (context) => {
   const plans: PipelinePlan[] = [];
   for (const pipeline of context.pipelines ?? [alone]) {
     // What cannot be made is refused here as by ingest.
-    await createPipelineOf({ ...pipeline, cwd: io.cwd, logger, stdout: io.stdout });
+    await createPipelineOf({ ...pipeline, io, logger });
     const sample = await takeSample(pipeline, context);
     plans.push(planPipeline(pipeline, { cwd: io.cwd, shards: settings.shards, sample, now: Date.now() }));
   }

@@ -23,12 +23,12 @@ const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers, bridging],
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
-  ingest: [ends, streams, otherSinks, checkpointOfLease],
+  ingest: [ends, streams, otherSinks, stateOfLease],
   plan: [
     ends,
     streams,
     otherSinks,
-    checkpointOfLease,
+    stateOfLease,
     (settings, origins) => exclusive(settings, origins, ['sample', 'live']),
   ],
   publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse']), oneToken],
@@ -141,10 +141,15 @@ function ends(settings: Settings): CliError | undefined {
   return undefined;
 }
 
-/** Another worker could not go on from a file of this machine. */
-function checkpointOfLease(settings: Settings, origins: Origins): CliError | undefined {
-  if (settings['leases.url'] === undefined || settings['checkpoint.file'] === undefined) return undefined;
-  return contradiction(origins, ['checkpoint.file', 'leases.url'], 'checkpoints are kept beside the leases');
+/** Another worker could not go on from what is on this machine, and this one not from what it left behind there. */
+function stateOfLease(settings: Settings, origins: Origins): CliError | undefined {
+  if (settings['leases.url'] === undefined) return undefined;
+  const checkpoint = [...origins.keys()].find((key) => /^checkpoint\.(?!intervalMs$)/.test(key));
+  if (checkpoint !== undefined)
+    return contradiction(origins, [checkpoint, 'leases.url'], 'checkpoints are kept beside the leases');
+  const spool = [...origins.keys()].find((key) => /^spool\.dir$/.test(key));
+  if (spool === undefined) return undefined;
+  return contradiction(origins, [spool, 'leases.url'], 'a spool on disk stays behind where a pipeline moves');
 }
 
 /** Settings of a stream that nobody named, and records that no request could hold. */

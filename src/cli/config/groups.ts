@@ -15,7 +15,7 @@ const TITLES: readonly (readonly [title: string, pattern: RegExp])[] = [
   ['Client', /^(url|token|tokenFile)$/],
   ['Source', /^(pipeline|source|filter)\./],
   ['Spool, checkpoint and data', /^(spool|checkpoint|data)\./],
-  ['Many pipelines', /^(report|health|metrics|leases)\./],
+  ['Many pipelines', /^(health|metrics|leases)\./],
   ['Sinks', /^(sink\.|deadLetter\.|format$)/],
   ['Log and configuration', /^(log\.|config$|preset$)/],
 ];

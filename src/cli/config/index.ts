@@ -9,5 +9,5 @@ export { PIPELINE_KEYS, PROCESS_KEYS } from './pipeline-keys.js';
 export type { PipelineSettings } from './pipelines.js';
 export { formatSize } from './size.js';
 export { didYouMean } from './suggest.js';
-export { flagsOf, keysOf, settingOf, shownFlagsOf, sinkKeys, variableOf } from './table.js';
+export { flagsOf, keysOf, settingOf, shownFlagsOf, variableOf } from './table.js';
 export type { Key, Settings } from './table.js';

@@ -7,7 +7,7 @@ import type { Key } from './table.js';
 export const PIPELINES_MAX = 1000;
 
 /** Settings of `ingest` that concern its process and not one of its pipelines. */
-const OF_PROCESS = /^(pipeline\.name|config|report\.|metrics\.|leases\.|log\.)/;
+const OF_PROCESS = /^(pipeline\.name|config|metrics\.|leases\.|log\.)/;
 
 /** Whether an entry of `pipelines:` may set it. */
 export function isPipelineKey(key: Key): boolean {

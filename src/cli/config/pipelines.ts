@@ -6,6 +6,7 @@ import { findContradiction } from './contradictions.js';
 import type { PipelineBlock } from './file.js';
 import type { Origin } from './origin.js';
 import type { VerbName } from './setting.js';
+import { isKey } from './table.js';
 import type { Key, Settings } from './table.js';
 
 /** One entry of `pipelines:` with what it has from the rest of the configuration. */
@@ -24,8 +25,15 @@ export interface PipelineBase {
   readonly cwd: string;
 }
 
-/** One file for all: each pipeline would find what another wrote. */
-const SHARED_FILES = ['checkpoint.file', 'deadLetter.file'] as const;
+/** One for all: each pipeline would find what another wrote. */
+const OWN_KEYS: readonly Key[] = [
+  'checkpoint.file',
+  'checkpoint.s3.key',
+  'checkpoint.redis.key',
+  'deadLetter.file',
+].filter(isKey);
+/** What says which stream it is. */
+const SOURCE = /^source\.(url|file|stdin|redis\.\w+)$/;
 
 /**
  * The settings of each pipeline of a file: what its block says, over what is said for all.
@@ -35,7 +43,7 @@ export function resolvePipelines(blocks: readonly PipelineBlock[], base: Pipelin
   const fault = refuseForAll(base, blocks[0]?.where ?? '');
   if (fault !== undefined) throw fault;
   const resolved = blocks.map((block) => resolveOne(block, base));
-  for (const key of SHARED_FILES) refuseSharing(resolved, key, base.cwd);
+  for (const key of OWN_KEYS) refuseSharing(resolved, key, base.cwd);
   return resolved;
 }
 
@@ -49,33 +57,27 @@ function resolveOne({ name, where: place, written }: PipelineBlock, base: Pipeli
   return { name, settings, origins };
 }
 
-/** What was typed for one pipeline while the file has others. */
+/** What was typed for one pipeline while the file has others, or can be only one's. */
 function refuseForAll({ origins }: PipelineBase, place: string): CliError | undefined {
-  for (const key of ['source.url', 'pipeline.name'] as const) {
-    if (origins.has(key) && origins.get(key)?.kind !== 'file')
-      return contradiction(
-        `Cannot use ${key}${where(origins, key)} together with pipelines (${place}): it would be that of all of them`,
-      );
-  }
-  for (const key of [...SHARED_FILES, 'pipeline.name'] as const) {
-    if (origins.has(key))
-      return contradiction(
-        `Cannot use ${key}${where(origins, key)} together with pipelines (${place}): each needs its own`,
-      );
+  for (const [key, origin] of origins) {
+    const beside = `Cannot use ${key}${where(origins, key)} together with pipelines (${place})`;
+    if (SOURCE.test(key) && origin.kind !== 'file') return contradiction(`${beside}: it would be that of all of them`);
+    if (key === 'pipeline.name' || OWN_KEYS.includes(key)) return contradiction(`${beside}: each needs its own`);
   }
   return undefined;
 }
 
-function refuseSharing(pipelines: readonly PipelineSettings[], key: (typeof SHARED_FILES)[number], cwd: string): void {
+function refuseSharing(pipelines: readonly PipelineSettings[], key: Key, cwd: string): void {
   const users = new Map<string, string>();
   for (const { name, settings, origins } of pipelines) {
-    const file = settings[key];
-    if (file === undefined) continue;
-    const other = users.get(resolve(cwd, file));
+    const value = settings[key];
+    if (typeof value !== 'string') continue;
+    const place = key.endsWith('.file') ? resolve(cwd, value) : value;
+    const other = users.get(place);
     if (other !== undefined)
       throw contradiction(
         `Cannot use ${key}${where(origins, key)} for pipeline ${name}: it is that of ${other}, and each needs its own`,
       );
-    users.set(resolve(cwd, file), name);
+    users.set(place, name);
   }
 }

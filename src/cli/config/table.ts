@@ -304,11 +304,6 @@ export function keysOf(verb: VerbName): readonly Key[] {
   });
 }
 
-/** What says where events go. */
-export function sinkKeys(): readonly Key[] {
-  return KEYS.filter((key) => key.startsWith('sink.'));
-}
-
 /** The default of `key` for `verb`. */
 export function defaultOf(key: Key, verb: VerbName): unknown {
   const { verbDefaults, default: common } = settingOf(key);

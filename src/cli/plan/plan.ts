@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { previewS3, spreadOverShards } from '../../ingest/index.js';
 import type { ReceivedEvent, S3Preview, ShardSpread } from '../../ingest/index.js';
-import { settingOf, sinkKeys } from '../config/index.js';
+import { settingOf } from '../config/index.js';
 import type { PipelineSettings, Settings } from '../config/index.js';
 import { warningsOf } from './warnings.js';
 import type { Warning } from './warnings.js';
@@ -25,7 +25,7 @@ export interface PlannedSample {
 /** What would happen if a pipeline began now. */
 export interface PipelinePlan {
   readonly name: string;
-  /** Without credentials and query. */
+  /** Its URL without credentials and query, or what else says where events come from. */
   readonly source: string;
   /** Empty: every event. */
   readonly types: readonly string[];
@@ -57,7 +57,7 @@ export function planPipeline({ name, settings, origins }: PipelineSettings, opti
   const sample = options.sample === undefined ? undefined : describeSample(options.sample, kept ?? []);
   return {
     name,
-    source: withoutSecrets(settings['source.url'] ?? ''),
+    source: sourceOf(settings, origins),
     types,
     checkpoint: checkpointOf(name, settings, options.cwd),
     spool: { events: settings['spool.events'], bytes: settings['spool.bytes'] },
@@ -74,17 +74,37 @@ function madeUp(now: number): ReceivedEvent {
   return { id: '1', type: 'message', data: '{}', receivedAt: now };
 }
 
+/** Settings that were given under `source.`, `sink.`, without the key's first part. */
+function givenUnder(
+  prefix: string,
+  settings: Settings,
+  origins: PipelineSettings['origins'],
+): readonly (readonly [key: string, value: unknown])[] {
+  return [...origins.keys()]
+    .filter((key) => key.startsWith(prefix) && settings[key] !== undefined && settings[key] !== false)
+    .map((key) => {
+      const value = settingOf(key).isSecret === true ? '(secret)' : shown(settings[key]);
+      return [key.slice(prefix.length), value] as const;
+    });
+}
+
 function planSinks(settings: Settings, origins: PipelineSettings['origins']): readonly PlannedSink[] {
   const sinks = new Map<string, Record<string, unknown>>();
-  for (const key of sinkKeys()) {
-    const [, name = '', ...rest] = key.split('.');
-    const value: unknown = settings[key];
-    if (!origins.has(key) || value === undefined || value === false) continue;
+  for (const [key, value] of givenUnder('sink.', settings, origins)) {
+    const [name = '', ...rest] = key.split('.');
     const own = sinks.get(name) ?? {};
-    own[rest.join('.')] = settingOf(key).isSecret === true ? '(secret)' : shown(value);
+    own[rest.join('.')] = value;
     sinks.set(name, own);
   }
   return Array.from(sinks, ([name, own]) => ({ name, settings: own }));
+}
+
+function sourceOf(settings: Settings, origins: PipelineSettings['origins']): string {
+  const url = settings['source.url'];
+  if (url !== undefined) return withoutSecrets(url);
+  return givenUnder('source.', settings, origins)
+    .map(([key, value]) => `${key} ${String(value)}`)
+    .join('  ');
 }
 
 function shown(value: unknown): unknown {

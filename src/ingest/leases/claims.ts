@@ -6,13 +6,15 @@ import { messageOf } from '../errors.js';
 import { isAccessRefused } from '../redis-client.js';
 import { Lease, momentOf } from './lease.js';
 import { LeaseStore } from './lease-store.js';
+import { isAnyoneShort, shareOf } from './share.js';
+import type { WorkerLoad } from './share.js';
 
 export interface ClaimsOptions {
   /** `redis://` or `rediss://` (TLS), with user and password where there are any. Never logged. */
   readonly url: string;
   /** What all keys in Redis begin with (default `tidegate-ingest`). */
   readonly prefix?: string;
-  /** This process, for people; unique among the workers. */
+  /** This process, for people; unique among the workers, no space in it. */
   readonly worker: string;
   /** Milliseconds after which the pipelines of a worker that is gone are free (default 10,000). */
   readonly ttlMs?: number;
@@ -33,6 +35,8 @@ const PREFIX = 'tidegate-ingest';
 const TTL_MS = 10_000;
 /** Rounds in the life of a lease: two may fail. */
 const ROUNDS = 3;
+/** Rounds after which a worker with its full share looks for pipelines that nobody has: who should may not know them, or fail. */
+const SEARCH_ROUNDS = 2 * ROUNDS;
 
 /**
  * One worker's share of the pipelines. Each round it says that it lives, renews what it holds, and takes or gives
@@ -51,6 +55,7 @@ export class Claims implements AsyncDisposable {
   #workers = 0;
   /** How many pipelines there are to share. */
   #shared = 0;
+  #roundsSinceSearch = 0;
 
   constructor(options: ClaimsOptions) {
     const { url, prefix = PREFIX, worker, ttlMs = TTL_MS } = options;
@@ -110,9 +115,9 @@ export class Claims implements AsyncDisposable {
     await Promise.all([...this.#held.values()].map((lease) => lease.renew()));
     // One that was lost is its keeper's to drop; it must not count as ours until then.
     try {
-      const workers = await this.#store.beat();
+      const workers = await this.#store.beat({ held: this.#held.size, waiting: this.#waiting.size });
       this.#workers = workers.length;
-      await this.#balance(shareOf(this.#options.worker, workers, this.#shared));
+      await this.#balance(workers);
       if (!this.#isConnected) this.#options.logger.info({ workers: this.#workers }, 'Sharing pipelines by leases');
       this.#isConnected = true;
     } catch (error) {
@@ -123,15 +128,21 @@ export class Claims implements AsyncDisposable {
     }
   }
 
-  async #balance(share: number): Promise<void> {
+  async #balance(workers: readonly WorkerLoad[]): Promise<void> {
+    const { worker } = this.#options;
+    const share = shareOf(worker, workers, this.#shared);
     const kept = [...this.#held.values()].filter((lease) => lease.isHeld && !lease.recalled.aborted);
-    if (kept.length > share) {
-      // One at a time: by the next round the others may be fewer.
-      kept.at(-1)?.recall();
+    if (kept.length > share && isAnyoneShort(workers, this.#shared)) {
+      // One at a time: by the next round the others may be fewer. The oldest: the youngest may be here because
+      // it fails elsewhere.
+      kept[0]?.recall();
       return;
     }
+    this.#roundsSinceSearch += 1;
+    const isSearching = this.#roundsSinceSearch >= SEARCH_ROUNDS;
+    if (isSearching) this.#roundsSinceSearch = 0;
     for (const pipeline of shuffled([...this.#waiting.keys()])) {
-      if (this.#held.size >= share || this.#closing.signal.aborted) return;
+      if ((this.#held.size >= share && !isSearching) || this.#closing.signal.aborted) return;
       await this.#claim(pipeline);
     }
   }
@@ -161,13 +172,6 @@ export class Claims implements AsyncDisposable {
     logger.info({ pipeline, fence: token }, 'Lease taken');
     resolve(lease);
   }
-}
-
-/** How many of `pipelines` are `worker`'s: those of all workers together are all of them, if they agree on who lives. */
-export function shareOf(worker: string, workers: readonly string[], pipelines: number): number {
-  const rank = workers.toSorted().indexOf(worker);
-  const part = Math.floor(pipelines / Math.max(1, workers.length));
-  return part + (rank < pipelines % Math.max(1, workers.length) ? 1 : 0);
 }
 
 /** Two workers that look for work at once shall not both ask for the same first. */

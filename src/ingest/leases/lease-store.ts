@@ -1,6 +1,7 @@
 import { connectRedis } from '../redis-client.js';
 import type { RedisArgument, RedisClient } from '../redis-client.js';
-import { BEAT, CLAIM, RELEASE, RENEW, SAVE } from './lua.js';
+import { BEAT, CLAIM, LEAVE, RELEASE, RENEW, SAVE } from './lua.js';
+import type { WorkerLoad } from './share.js';
 
 /** One claim of a pipeline. */
 export interface Claim {
@@ -20,7 +21,7 @@ export interface LeaseStoreOptions {
   readonly url: string;
   /** What all keys begin with. */
   readonly prefix: string;
-  /** This process, for people. */
+  /** This process, for people; no space in it. */
   readonly worker: string;
   /** Milliseconds that a lease lasts if it is not renewed. */
   readonly ttlMs: number;
@@ -37,16 +38,19 @@ export class LeaseStore {
     this.#options = options;
   }
 
-  /** Says that this worker lives; answers who does, it among them. */
-  async beat(): Promise<readonly string[]> {
+  /** Says that this worker lives and what it has; answers who lives, it among them. */
+  async beat({ held, waiting }: Omit<WorkerLoad, 'worker'>): Promise<readonly WorkerLoad[]> {
     const { worker, ttlMs } = this.#options;
+    const answer = await this.#run(BEAT, this.#workersKey, [worker, ttlMs, held, waiting]);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the script answers with nothing else
-    return (await this.#run(BEAT, this.#workersKey, [worker, ttlMs])) as readonly string[];
+    return (answer as readonly string[]).map((text) => {
+      const [ofHeld, ofWaiting, name = ''] = text.split(' ');
+      return { worker: name, held: Number(ofHeld), waiting: Number(ofWaiting) };
+    });
   }
 
   async leave(): Promise<void> {
-    const client = await this.#client();
-    await client.command('ZREM', this.#workersKey, this.#options.worker);
+    await this.#run(LEAVE, this.#workersKey, [this.#options.worker]);
   }
 
   async claim(pipeline: string, holder: string): Promise<ClaimAnswer> {

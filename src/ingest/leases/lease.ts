@@ -81,9 +81,12 @@ export class Lease implements Fence {
   /** The pipeline's checkpoint, beside its lease: nobody saves one who does not hold the newest claim. */
   get checkpoints(): CheckpointStore {
     const { claim, store } = this.#options;
-    const where = { place: `of pipeline "${claim.pipeline}" in Redis`, pipeline: claim.pipeline };
+    const place = `of pipeline "${claim.pipeline}" in Redis`;
     return {
-      load: () => Promise.resolve(this.#checkpoint === '' ? undefined : parseCheckpoint(this.#checkpoint, where)),
+      load: () =>
+        Promise.resolve(
+          this.#checkpoint === '' ? undefined : parseCheckpoint(this.#checkpoint, { place, pipeline: claim.pipeline }),
+        ),
       save: async (checkpoint) => {
         const text = formatCheckpoint(checkpoint, { pipeline: claim.pipeline });
         if (this.isHeld && (await store.save(claim, text))) {
@@ -91,7 +94,7 @@ export class Lease implements Fence {
           return;
         }
         this.#lose('another worker has it');
-        throw new IngestError('lease-lost', `Cannot save the checkpoint ${where.place}: another worker has it`);
+        throw new IngestError('lease-lost', `Cannot save the checkpoint ${place}: another worker has it`);
       },
     };
   }

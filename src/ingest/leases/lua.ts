@@ -49,9 +49,17 @@ redis.call('HSET', KEYS[1], 'holder', '', 'until', 0)
 return 1
 `;
 
-/** ARGV: worker, milliseconds. Answers the workers that live, this one among them. */
+/** Takes a worker out of the list. ARGV: worker. */
+export const LEAVE = `
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if string.match(member, '[^ ]+$') == ARGV[1] then redis.call('ZREM', KEYS[1], member) end
+end
+`;
+
+/** ARGV: worker, milliseconds, held, waiting. Answers the workers that live, each as `held waiting worker`. */
 export const BEAT = `${NOW}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+${LEAVE}
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[1])
 return redis.call('ZRANGE', KEYS[1], 0, -1)
 `;
