@@ -1,6 +1,7 @@
 import { hasRedis } from '../test/support/redis-server.js';
 import type { CTools } from './c-tools.js';
 import { PUBLISHING_SECONDS_MAX } from './load.js';
+import { INGEST_LOADS } from './ingest-loads.js';
 import type { Figures, Load, MeasureOptions } from './load.js';
 import type { LoadOptions, LoadResult } from './load-generator.js';
 import { cpuSeconds, residentBytes } from './process-usage.js';
@@ -265,5 +266,6 @@ export const LOADS: readonly Load[] = [
   batches,
   manyChannels,
   parser,
+  ...INGEST_LOADS,
   ...(hasRedis ? REDIS_LOADS : []),
 ];
