@@ -6,6 +6,9 @@ function statsOf(events: number, spooled: number, receivedAt: number): PipelineS
   return {
     source: { isConnected: true, events, bytes: 2048, reconnects: { closed: 2, 'idle-timeout': 1 } },
     filtered: 0,
+    canaries: 0,
+    repeats: 0,
+    lastEventAt: 0,
     gaps: 0,
     spool: { events: spooled, bytes: 0 },
     sinks: {},

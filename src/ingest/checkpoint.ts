@@ -15,6 +15,8 @@ export interface Checkpoint {
   readonly gaps: readonly GapRecord[];
   /** RFC 3339: when this was saved. */
   readonly updatedAt: string;
+  /** Hashes of the last events, where a pipeline drops repeats; as {@link Dedupe} writes them. */
+  readonly keys?: string;
 }
 
 /** Keeps one pipeline's checkpoint. After a crash in `save`, `load` gives the old one or the new one. */
@@ -97,11 +99,12 @@ function parseCheckpoint(text: string, { path, pipeline }: FileCheckpointStoreOp
       'checkpoint-foreign',
       `Cannot use checkpoint ${path}: it belongs to pipeline ${JSON.stringify(fields['pipeline'])}, not "${pipeline}"`,
     );
-  const { lastEventId, receivedAt, gaps, updatedAt } = fields;
+  const { lastEventId, receivedAt, gaps, updatedAt, keys } = fields;
   if (typeof lastEventId !== 'string') throw unreadable(path, 'lastEventId is no text');
   if (!isTime(receivedAt) || !isTime(updatedAt)) throw unreadable(path, 'receivedAt or updatedAt is no time');
   if (!Array.isArray(gaps) || !gaps.every(isGap)) throw unreadable(path, 'gaps is no list of gaps');
-  return { lastEventId, receivedAt, gaps, updatedAt };
+  if (keys !== undefined && typeof keys !== 'string') throw unreadable(path, 'keys is no text');
+  return { lastEventId, receivedAt, gaps, updatedAt, ...(keys === undefined ? {} : { keys }) };
 }
 
 function unreadable(path: string, fault: string): IngestError {

@@ -15,6 +15,8 @@ export interface CheckpointerOptions {
   readonly gaps: readonly GapRecord[];
   /** The position to save, asked for at each save. */
   readonly position: () => Position;
+  /** The keys to save with it (default none). */
+  readonly keysAt?: ((position: Position) => string) | undefined;
 }
 
 const GAPS_MAX = 100;
@@ -73,11 +75,14 @@ export class Checkpointer {
   async #save(): Promise<boolean> {
     if (!this.#isDirty) return true;
     this.#isDirty = false;
-    const { store, clock, logger, position } = this.#options;
-    const { lastEventId, receivedAt } = position();
+    const { store, clock, logger, keysAt } = this.#options;
+    const position = this.#options.position();
+    const { lastEventId } = position;
     const updatedAt = toTime(clock.now());
     try {
-      await store.save({ lastEventId, receivedAt: toTime(receivedAt), gaps: this.#gaps, updatedAt });
+      const receivedAt = toTime(position.receivedAt);
+      const keys = keysAt === undefined ? {} : { keys: keysAt(position) };
+      await store.save({ lastEventId, receivedAt, gaps: this.#gaps, updatedAt, ...keys });
       this.#saves += 1;
       return true;
     } catch (error) {

@@ -56,7 +56,8 @@ export interface SpoolReader {
   changed(signal: AbortSignal): Promise<void>;
 }
 
-const EVENTS_MAX = 10_000;
+/** The default of {@link SpoolLimits.eventsMax}. */
+export const SPOOL_EVENTS = 10_000;
 const BYTES_MAX = 64 * 1024 * 1024;
 /** About what an event costs beside its text. */
 const EVENT_OVERHEAD_BYTES = 128;
@@ -82,7 +83,7 @@ export class Spool {
   #bytesAppended = 0;
   #isClosed = false;
 
-  constructor({ eventsMax = EVENTS_MAX, bytesMax = BYTES_MAX, sinks, start, onDrop, onSettled }: SpoolOptions) {
+  constructor({ eventsMax = SPOOL_EVENTS, bytesMax = BYTES_MAX, sinks, start, onDrop, onSettled }: SpoolOptions) {
     this.#eventsMax = eventsMax;
     this.#bytesMax = bytesMax;
     this.#onDrop = onDrop ?? (() => {});
@@ -108,10 +109,10 @@ export class Spool {
   }
 
   /** Keeps the event for every sink; false where there is no room for it: {@link waitForRoom}. */
-  tryAppend(event: ReceivedEvent, resumeId: string): boolean {
+  tryAppend(event: ReceivedEvent, resumeId: string, keyMark?: number): boolean {
     const bytes = Buffer.byteLength(event.data) + event.type.length + event.id.length + EVENT_OVERHEAD_BYTES;
     if (!this.#makeRoom(bytes)) return false;
-    const sequence = this.#tracker.append({ lastEventId: resumeId, receivedAt: event.receivedAt });
+    const sequence = this.#tracker.append({ lastEventId: resumeId, receivedAt: event.receivedAt, keyMark });
     this.#events.append({ ...event, sequence, bytes });
     this.#bytes += bytes;
     this.#bytesAppended += bytes;
