@@ -29,7 +29,7 @@ export type { KinesisSinkOptions } from './sinks/kinesis.js';
 export type { BatchLimits, Sink, SinkContext, WriteResult } from './sinks/sink.js';
 export type { GapRecord, ReceivedEvent, Source, SourceItem, SourceReadOptions, SourceStats } from './source.js';
 export { createHttpClient } from './sources/http.js';
-export type { HttpAnswer, HttpClient, HttpClientOptions } from './sources/http.js';
+export type { HttpAnswer, HttpClient, HttpClientOptions, TlsOptions } from './sources/http.js';
 export { createSseSource } from './sources/sse.js';
 export type { SseSourceOptions } from './sources/sse.js';
 export { USER_AGENT } from './user-agent.js';

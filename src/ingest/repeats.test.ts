@@ -1,0 +1,116 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createCapturingLogger } from '../../test/support/capturing-logger.js';
+import { JumpingClock } from '../../test/support/clocks.js';
+import { startUpstream } from '../../test/support/upstream.js';
+import type { Step } from '../../test/support/upstream.js';
+import type { Checkpoint, CheckpointStore } from './checkpoint.js';
+import { createPipeline } from './pipeline.js';
+import type { Sink } from './sinks/sink.js';
+import { createSseSource } from './sources/sse.js';
+
+/** Events of one instant: only the first event has one of its own. */
+const PER_INSTANT = 3;
+const idOf = (number: number): number => Math.ceil(number / PER_INSTANT);
+
+/** A feed whose ids are instants, and which goes on behind the whole instant that it is asked for. */
+function feed(total: number, counts: readonly number[]): readonly Step[] {
+  return counts.map((count, request) => (response, { headers }) => {
+    const after = Number(headers['last-event-id'] ?? -1);
+    const numbers = Array.from({ length: total }, (_, number) => number).filter((number) => idOf(number) > after);
+    const isLast = request === counts.length - 1;
+    const blocks = numbers
+      .slice(0, isLast ? total : count)
+      .map((number) => `id: ${idOf(number)}\ndata: {"meta":{"id":"event ${number}"},"n":${number}}\n\n`);
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    if (request % 2 === 0) response.end(blocks.join(''));
+    else response.write(`${blocks.join('')}id: 9`, () => response.destroy());
+  });
+}
+
+function createStore(saved: Checkpoint[]): CheckpointStore {
+  return {
+    load: () => Promise.resolve(saved.at(-1)),
+    save: (checkpoint) => Promise.resolve(void saved.push(JSON.parse(JSON.stringify(checkpoint)) as Checkpoint)),
+  };
+}
+
+interface Kept {
+  readonly written: number[];
+  readonly saved: Checkpoint[];
+}
+
+/** One run of a pipeline; it is stopped once `stopAfter` events are written. */
+async function run(url: string, { written, saved }: Kept, stopAfter = Infinity, overlapMs = 60_000): Promise<void> {
+  const stop = new AbortController();
+  const sink: Sink = {
+    name: 'memory',
+    batch: { eventsMax: 2, bytesMax: 1e6, waitMs: 0 },
+    open: () => Promise.resolve(),
+    write: (events) => {
+      written.push(...events.map(({ data }) => (JSON.parse(data) as { n: number }).n));
+      if (written.length >= stopAfter) stop.abort();
+      return Promise.resolve({ refused: 0 });
+    },
+    close: () => Promise.resolve(),
+  };
+  const clock = new JumpingClock();
+  const source = createSseSource({ url, clock, idleTimeoutMs: 0, overlapMs, overlapEvents: 8 });
+  const logger = createCapturingLogger();
+  const pipeline = createPipeline({
+    name: 'p',
+    source,
+    sinks: [{ sink }],
+    checkpoint: createStore(saved),
+    canary: ['/canary=true'],
+    dedupe: { key: '/meta/id', keysMax: 12 },
+    logger,
+    clock,
+  });
+  const outcome = await pipeline.run(stop.signal);
+  expect(outcome.kind).not.toBe('failed');
+}
+
+describe('createPipeline(): dedupe', () => {
+  it('gets each event of a feed with coarse ids once, wherever it breaks and wherever it is stopped', async () => {
+    const counts = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 6 });
+    const stops = fc.array(fc.integer({ min: 1, max: 20 }), { maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(counts, stops, async (sizes, gaps) => {
+        const total = 60;
+        await using before = await startUpstream(...feed(total, [...sizes, ...gaps.map(() => total)]));
+        await using upstream = await startUpstream(...feed(total, [...sizes, total]));
+        const kept: Kept = { written: [], saved: [] };
+        for (const gap of gaps) await run(before.url, kept, kept.written.length + gap);
+        await run(upstream.url, kept);
+        expect(kept.written).toEqual(Array.from({ length: total }, (_, number) => number));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('drops what comes again, counts it, and keeps its keys within a bound', async () => {
+    const events = [1, 1, 2, 1, 3].map((number) => `data: {"meta":{"id":${number}},"n":${number}}\n\n`);
+    const bare = 'data: {"n":7}\n\ndata: {"n":7}\n\n';
+    await using upstream = await startUpstream((response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.end(events.join('') + bare);
+    });
+    const kept: Kept = { written: [], saved: [] };
+    await run(upstream.url, kept);
+    // An event without the key is nobody's repeat.
+    expect(kept.written).toEqual([1, 2, 3, 7, 7]);
+    expect(kept.saved.at(-1)?.keys).toHaveLength(3 * 11);
+  });
+
+  it('moves the checkpoint over canaries, which no sink gets', async () => {
+    await using upstream = await startUpstream((response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.end('id: 1\ndata: {"n":1,"meta":{"id":1}}\n\nid: 2\ndata: {"n":2,"canary":true}\n\n');
+    });
+    const kept: Kept = { written: [], saved: [] };
+    await run(upstream.url, kept, Infinity, 0);
+    expect(kept.written).toEqual([1]);
+    expect(kept.saved.at(-1)).toMatchObject({ lastEventId: '2' });
+  });
+});
