@@ -30,7 +30,14 @@ export type { BatchLimits, Sink, SinkContext, WriteResult } from './sinks/sink.j
 export type { GapRecord, ReceivedEvent, Source, SourceItem, SourceReadOptions, SourceStats } from './source.js';
 export { createHttpClient } from './sources/http.js';
 export type { HttpAnswer, HttpClient, HttpClientOptions, TlsOptions } from './sources/http.js';
-export { createSseSource } from './sources/sse.js';
+export { createByteStreamSource } from './sources/byte-stream.js';
+export type { ByteStreamSourceOptions } from './sources/byte-stream.js';
+export { createFileSource } from './sources/file.js';
+export type { FileSourceOptions } from './sources/file.js';
+export { createNdjsonFormat, createNdjsonSource } from './sources/ndjson.js';
+export type { NdjsonSourceOptions } from './sources/ndjson.js';
+export type { StreamFormat } from './sources/stream-format.js';
+export { createSseSource, SSE_FORMAT } from './sources/sse.js';
 export type { SseSourceOptions } from './sources/sse.js';
 export { USER_AGENT } from './user-agent.js';
 export type { OnFull, SpooledEvent, SpoolLimits } from './spool.js';
