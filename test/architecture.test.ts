@@ -38,6 +38,11 @@ const ONE_FILE_ONLY = [
   'hyparquet-writer',
 ];
 
+/** The two programs never import each other, so each has a file of its own that knows Redis. */
+const ONE_FILE_IN_EACH: Readonly<Record<string, readonly string[]>> = {
+  ioredis: ['src/hub/backplane/redis/client.ts', 'src/ingest/redis-client.ts'],
+};
+
 interface Import {
   readonly from: string;
   readonly to: string;
@@ -130,7 +135,9 @@ describe('architecture', () => {
   test('a driver library is known to one file', () => {
     for (const library of ONE_FILE_ONLY) {
       const users = new Set(imports.filter(({ from, to }) => to === library && !isTest(from)).map(({ from }) => from));
-      expect([library, [...users]]).toEqual([library, [expect.any(String)]]);
+      const known = ONE_FILE_IN_EACH[library] ?? [...users].slice(0, 1);
+      expect(known).not.toEqual([]);
+      expect([library, [...users].toSorted()]).toEqual([library, known]);
     }
   });
 
