@@ -1,17 +1,11 @@
 import { join, resolve } from 'node:path';
-import {
-  createFileCheckpointStore,
-  createFileSink,
-  createHubSink,
-  createPipeline,
-  createSseSource,
-} from '../../ingest/index.js';
-import type { PipelineOutcome, PipelineSink, Source } from '../../ingest/index.js';
+import { createFileCheckpointStore, createFileSink, createHubSink, createPipeline } from '../../ingest/index.js';
+import type { PipelineOutcome, PipelineSink } from '../../ingest/index.js';
 import { createAwsSinks } from '../aws-sinks.js';
 import type { AwsSinksOptions } from '../aws-sinks.js';
 import type { Settings } from '../config/index.js';
 import { CliError } from '../errors.js';
-import { readHeaders } from '../headers.js';
+import { createSource, intakeOf } from '../ingest-source.js';
 import { above, LiveLine } from '../live-line.js';
 import { reportProgress } from '../pipeline-report.js';
 import { createServiceLogger } from '../service.js';
@@ -25,8 +19,8 @@ export const ingest: Command = async (context) => {
   const name = settings['pipeline.name'];
   const pipeline = createPipeline({
     name,
-    source: createSource(settings, await readHeaders(settings, io.cwd)),
-    ...(settings['filter.types'].length === 0 ? {} : { types: settings['filter.types'] }),
+    source: await createSource(settings, io),
+    ...intakeOf(settings),
     spool: { eventsMax: settings['spool.events'], bytesMax: settings['spool.bytes'] },
     sinks: createSinks({ settings, cwd: io.cwd, logger }),
     checkpoint: createFileCheckpointStore({ path: checkpointPath(settings, io.cwd), pipeline: name }),
@@ -40,15 +34,6 @@ export const ingest: Command = async (context) => {
 /** @throws CliError `failed`, with the pipeline's own code in the sentence. */
 export function throwIfFailed(outcome: PipelineOutcome): void {
   if (outcome.kind === 'failed') throw new CliError('failed', `${outcome.message} (${outcome.code})`);
-}
-
-function createSource(settings: Settings, headers: Readonly<Record<string, string>>): Source {
-  return createSseSource({
-    url: settings['source.url'] ?? '',
-    headers,
-    idleTimeoutMs: settings['source.idleTimeoutMs'],
-    maxEventBytes: settings['source.maxEventBytes'],
-  });
 }
 
 function createSinks(options: AwsSinksOptions): readonly PipelineSink[] {

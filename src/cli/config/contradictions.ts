@@ -2,6 +2,7 @@ import { authOfHub, secretOfToken } from './auth-contradictions.js';
 import { CliError } from '../errors.js';
 import { where } from './contradiction.js';
 import type { Origins } from './contradiction.js';
+import { source } from './source-contradictions.js';
 import type { VerbName } from './setting.js';
 import type { Key, Settings } from './table.js';
 import { webhooksOfHub } from './webhook-contradictions.js';
@@ -15,7 +16,7 @@ const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers],
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
-  ingest: [ends, streams],
+  ingest: [source, ends, streams],
   publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse']), oneToken],
   generate: [oneToken],
   subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since']), oneToken],
@@ -98,8 +99,6 @@ function endlessEnd(settings: Settings, origins: Origins): CliError | undefined 
 function ends(settings: Settings): CliError | undefined {
   const hubUrl = settings['sink.hub.url'];
   const hubChannel = settings['sink.hub.channel'];
-  if (settings['source.url'] === undefined)
-    return new CliError('missing-value', 'Cannot ingest without a source: give --source.url URL');
   if (hubUrl === undefined && hubChannel !== undefined)
     return new CliError('missing-value', 'Cannot publish to a hub channel without a hub: give --sink.hub.url URL');
   if (hubUrl !== undefined && hubChannel === undefined)

@@ -7,6 +7,7 @@ import { REDIS } from './redis-settings.js';
 import { S3 } from './s3-settings.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
 import type { FlagAlias, Setting, VerbName } from './setting.js';
+import { SOURCES } from './source-settings.js';
 import { SINKS } from './sink-settings.js';
 import { WEBHOOKS } from './webhook-settings.js';
 
@@ -260,6 +261,7 @@ const TABLE = {
     placeholder: 'folder',
   }),
 
+  ...SOURCES,
   ...SINKS,
   ...S3,
 
