@@ -134,7 +134,7 @@ export const SOURCES = {
     // It may hold a password.
     isSecret: true,
   }),
-  'source.tls.ca': string({ ...FILE, doc: 'Certificates to trust beside those that Node trusts, in PEM.' }),
+  'source.tls.ca': string({ ...FILE, doc: 'Certificates to trust beside those that come with Node, in PEM.' }),
   'source.tls.cert': string({ ...FILE, doc: 'The certificate to show, in PEM.' }),
   'source.tls.key': string({ ...FILE, doc: 'Its key, in PEM without a passphrase.' }),
   'source.compression': boolean({

@@ -6,7 +6,7 @@ import { checkHttpUrl } from '../http-options.js';
 
 /** What a server is shown, and by what it is known; all in PEM. */
 export interface TlsOptions {
-  /** Certificates to trust beside those that Node trusts. */
+  /** Certificates to trust beside those that come with Node. */
   readonly ca?: string | Buffer;
   /** The client's certificate; with `key` or not at all. */
   readonly cert?: string | Buffer;
@@ -76,18 +76,15 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 function createDispatcher({ connectTimeoutMs, proxy, tls = {} }: HttpClientOptions): Dispatcher {
   checkTls(tls);
   const { ca, ...identity } = tls;
-  const connect = {
-    timeout: connectTimeoutMs,
-    // `ca` alone would take the place of all others.
-    ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }),
-    ...identity,
-  };
+  // `ca` alone would take the place of all others.
+  const trust = { timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) };
+  const connect = { ...trust, ...identity };
   // A connection for each request: one that a server is about to close must not be used again.
   const limits = { pipelining: 0, headersTimeout: 0, bodyTimeout: 0 };
   if (proxy === undefined) return new Agent({ ...limits, connect });
   const uri = checkHttpUrl(proxy, 'the proxy').href;
   // No tunnel to plain HTTP: many proxies allow one to port 443 only.
-  return new ProxyAgent({ ...limits, uri, requestTls: connect, proxyTls: connect, proxyTunnel: false });
+  return new ProxyAgent({ ...limits, uri, requestTls: connect, proxyTls: trust, proxyTunnel: false });
 }
 
 function checkTls(tls: TlsOptions): void {
