@@ -71,6 +71,7 @@ describe('createMatch()', () => {
         const expected = new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(text);
         expect(matches([`/t=${pattern}`], { data: JSON.stringify({ t: text }) })).toBe(expected);
       }),
+      { numRuns: 2000, examples: [['a*a', 'a']] },
     );
   });
 });

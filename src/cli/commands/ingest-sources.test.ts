@@ -35,6 +35,7 @@ function keep(seen: string[], answer: Step): Step {
   };
 }
 
+const event = (n: number): string => `id: ${n}\ndata: {"id":${n}}\n\n`;
 const line = (fields: object): string => `${JSON.stringify(fields)}\n`;
 
 describe('tidegate ingest: sources', () => {
@@ -100,7 +101,6 @@ describe('tidegate ingest: sources', () => {
   });
 
   it('goes back a little and drops what it has', async () => {
-    const event = (n: number): string => `id: ${n}\ndata: {"id":${n}}\n\n`;
     await using upstream = await startUpstream(cut(event(1) + event(2)), serve(event(2) + event(3)));
     const flags = ['--dedupe.key', '/id', '--source.overlapMs', '1m', '--source.renewAfterMs', '14m'];
     await using run = ingest(['--url', upstream.url, ...flags]);

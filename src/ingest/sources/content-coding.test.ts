@@ -60,6 +60,20 @@ describe('decodeBody()', () => {
     expect(source.stats().reconnects).toMatchObject({ broken: 2, closed: 1 });
   });
 
+  it.each(CODINGS)('gives what came of %s before it broke', async (coding, compress) => {
+    const { head } = compress('all of it');
+    const broken = (async function* () {
+      yield head;
+      throw new Error('broke');
+    })();
+    let got = '';
+    const read = async (): Promise<void> => {
+      for await (const chunk of decodeBody(broken, coding) ?? []) got += Buffer.from(chunk).toString();
+    };
+    await expect(read()).rejects.toThrow('broke');
+    expect(got).toBe('all of it');
+  });
+
   it('does not read a coding that it does not know, nor ask for one where it shall not', async () => {
     await using upstream = await startUpstream(send('deflate', Buffer.from('x'), 'end'), cut('data: b\n\n'));
     const { source } = await readSse({ url: upstream.url, acceptsCompression: false });

@@ -1,7 +1,11 @@
+import type { ServerResponse } from 'node:http';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../../test/support/clocks.js';
 import { dataOf, readSource, readSse, resumeIdsOf } from '../../../test/support/reading.js';
 import { cut, hold, serve, startUpstream, status } from '../../../test/support/upstream.js';
 import type { Step } from '../../../test/support/upstream.js';
+import type { SourceItem } from '../source.js';
 import { createSseSource } from './sse.js';
 
 /** Notes what was asked for. */
@@ -11,13 +15,6 @@ function note(urls: (string | undefined)[], answer: Step): Step {
     answer(response, request);
   };
 }
-
-/** Comments, and nothing else. */
-const alive: Step = (response, request) => {
-  hold('')(response, request);
-  const timer = setInterval(() => response.write(':\n'), 5);
-  response.on('close', () => clearInterval(timer));
-};
 
 describe('createSseSource(): token', () => {
   it('asks for the token before every request, and again where one was refused', async () => {
@@ -80,6 +77,13 @@ describe('createSseSource(): query', () => {
     ]);
   });
 
+  it('does not start over where a stream without ids breaks', async () => {
+    const urls: (string | undefined)[] = [];
+    await using upstream = await startUpstream(note(urls, serve('data: a\n\n')), note(urls, status(204)));
+    await readSse({ url: upstream.url, startQuery: { since: '0' } });
+    expect(urls).toEqual(['/stream?since=0', '/stream']);
+  });
+
   it('goes on by time where a stream has no ids, and then records no gap', async () => {
     const urls: (string | undefined)[] = [];
     await using upstream = await startUpstream(note(urls, serve('data: a\n\n')), note(urls, serve('data: b\n\n')));
@@ -116,13 +120,51 @@ describe('createSseSource(): ends and silence', () => {
     expect([dataOf(items), error]).toEqual([['a', 'b'], undefined]);
     expect(upstream.requests).toHaveLength(2);
   });
+});
 
-  it('reconnects after too long without an event, though comments come', async () => {
-    await using upstream = await startUpstream(alive, serve('data: b\n\n'));
-    const source = createSseSource({ url: upstream.url, eventTimeoutMs: 100, random: () => 0 });
-    const { items } = await readSource(source);
-    expect(dataOf(items)).toEqual(['b']);
-    expect(source.stats().reconnects).toMatchObject({ 'event-timeout': 1 });
+describe('createSseSource(): eventTimeoutMs', () => {
+  it('counts from the last event, and only while it waits', async () => {
+    const live: ServerResponse[] = [];
+    const join: Step = (response, request) => {
+      hold('data: 0\n\n')(response, request);
+      live.push(response);
+    };
+    await using upstream = await startUpstream(join, serve('data: end\n\n'));
+    const clock = new ManualClock(0);
+    const source = createSseSource({
+      url: upstream.url,
+      clock,
+      idleTimeoutMs: 0,
+      eventTimeoutMs: 100,
+      random: () => 0,
+    });
+    const items: SourceItem[] = [];
+    const reading = readSource(source, {}, (item) => items.push(item));
+    const hear = async (events: number): Promise<void> => {
+      while (items.length < events) await turn();
+      await clock.waitForTimers();
+    };
+    for (const events of [1, 2, 3]) {
+      await hear(events);
+      clock.advance(90);
+      live[0]?.write(`data: ${events}\n\n`);
+    }
+    await hear(4);
+    expect(source.stats().reconnects).toEqual({});
+    clock.advance(90);
+    live[0]?.write(':\n');
+    const { bytes } = source.stats();
+    while (source.stats().bytes === bytes) await turn();
+    await clock.waitForTimers();
+    clock.advance(10);
+    while (source.stats().reconnects['event-timeout'] !== 1) await turn();
+    await clock.waitForTimers();
+    clock.advance(1000);
+    while (source.stats().reconnects['closed'] !== 1) await turn();
+    await clock.waitForTimers();
+    clock.advance(1000);
+    await reading;
+    expect(dataOf(items)).toEqual(['0', '1', '2', '3', 'end']);
   });
 });
 
