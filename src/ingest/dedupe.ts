@@ -28,6 +28,8 @@ export class Dedupe {
   /** Keys of events that wait for their sinks, which the checkpoint does not have yet. */
   readonly #unsettledMax: number;
   readonly #hashes = new Map<string, number>();
+  /** Kept: a new iterator would pass over all that was deleted, each time. */
+  readonly #oldest = this.#hashes.keys();
   #mark = 0;
 
   /**
@@ -71,7 +73,7 @@ export class Dedupe {
     this.#mark += 1;
     this.#hashes.set(digest, this.#mark);
     if (this.#hashes.size <= this.#keysMax + this.#unsettledMax) return;
-    const [oldest] = this.#hashes.keys();
-    if (oldest !== undefined) this.#hashes.delete(oldest);
+    const { value } = this.#oldest.next();
+    if (value !== undefined) this.#hashes.delete(value);
   }
 }

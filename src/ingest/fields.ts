@@ -51,6 +51,7 @@ function ruleAt(root: Rule, text: string): Rule {
 
 const QUOTE = 34;
 const BACKSLASH = 92;
+const COMMA = 44;
 
 /** Reads a text that is known to be JSON, and goes only as deep as the rules do. */
 class FieldCutter {
@@ -80,7 +81,7 @@ class FieldCutter {
       const name = this.#text.slice(nameAt, this.#at);
       this.#skipSpace();
       this.#at += 1;
-      const value = this.#cutUnder(rules, JSON.parse(name) as string);
+      const value = this.#cutUnder(rules, textOf(name));
       if (value !== undefined) kept.push(`${name}:${value}`);
     });
     return kept.join(',');
@@ -121,7 +122,7 @@ class FieldCutter {
   }
 
   #skipSpace(): void {
-    while (/[ \t\r\n]/.test(this.#text[this.#at] ?? '')) this.#at += 1;
+    while (isSpace(this.#text.charCodeAt(this.#at))) this.#at += 1;
   }
 
   #skipString(): void {
@@ -135,19 +136,42 @@ class FieldCutter {
   #skipValue(): void {
     let depth = 0;
     do {
-      const character = this.#text[this.#at] ?? '';
-      if (character === '"') this.#skipString();
+      const unit = this.#text.charCodeAt(this.#at);
+      if (unit === QUOTE) this.#skipString();
+      else if (depth === 0 && !isOpening(unit)) this.#skipWord();
       else {
-        if (character === '{' || character === '[') depth += 1;
-        if (character === '}' || character === ']') depth -= 1;
-        if (/[^\s{}[\],:"]/.test(character)) this.#skipWord();
-        else this.#at += 1;
+        if (isOpening(unit)) depth += 1;
+        else if (isClosing(unit)) depth -= 1;
+        this.#at += 1;
       }
-    } while (depth > 0 && this.#at < this.#text.length);
+    } while (depth > 0);
   }
 
   /** A number, `true`, `false` or `null`. */
   #skipWord(): void {
-    while (/[-+.\w]/.test(this.#text[this.#at] ?? '')) this.#at += 1;
+    for (;;) {
+      const unit = this.#text.charCodeAt(this.#at);
+      if (Number.isNaN(unit) || unit === COMMA || isClosing(unit) || isSpace(unit)) return;
+      this.#at += 1;
+    }
   }
+}
+
+/** What a string of JSON says. */
+function textOf(json: string): string {
+  return json.includes('\\') ? (JSON.parse(json) as string) : json.slice(1, -1);
+}
+
+function isSpace(unit: number): boolean {
+  return unit === 32 || unit === 10 || unit === 13 || unit === 9;
+}
+
+/** `{` or `[`. */
+function isOpening(unit: number): boolean {
+  return unit === 123 || unit === 91;
+}
+
+/** `}` or `]`. */
+function isClosing(unit: number): boolean {
+  return unit === 125 || unit === 93;
 }

@@ -36,6 +36,8 @@ class Lane {
   readonly connection: Connection;
   readonly #batches: AsyncGenerator<readonly SourceItem[], ConnectionOutcome>;
   readonly keys = new Set<string>();
+  /** Kept: a new iterator would pass over all that was deleted, each time. */
+  readonly #oldest = this.keys.keys();
   #pending: Promise<{ readonly lane: Lane; readonly result: Result }> | undefined;
 
   constructor(connection: Connection) {
@@ -56,8 +58,8 @@ class Lane {
   note(key: string): void {
     this.keys.add(key);
     if (this.keys.size <= KEYS_MAX) return;
-    const [oldest] = this.keys;
-    if (oldest !== undefined) this.keys.delete(oldest);
+    const { value } = this.#oldest.next();
+    if (value !== undefined) this.keys.delete(value);
   }
 
   async close(): Promise<void> {
