@@ -8,7 +8,9 @@ import type { Step } from '../../test/support/upstream.js';
 import type { Checkpoint, CheckpointStore } from './checkpoint.js';
 import { createPipeline } from './pipeline.js';
 import type { Sink } from './sinks/sink.js';
+import type { SourceStats } from './source.js';
 import { createSseSource } from './sources/sse.js';
+import type { SseSourceOptions } from './sources/sse.js';
 
 /** Events of one instant: only the first event has one of its own. */
 const PER_INSTANT = 3;
@@ -29,6 +31,25 @@ function feed(total: number, counts: readonly number[]): readonly Step[] {
   });
 }
 
+/** The same feed, event by event; each connection is cut after its count, and after the last of them no more. */
+function slowFeed(total: number, counts: readonly number[]): readonly Step[] {
+  return counts.map((count, request) => (response, { headers }) => {
+    const after = Number(headers['last-event-id'] ?? -1);
+    const numbers = Array.from({ length: total }, (_, number) => number).filter((number) => idOf(number) > after);
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    const isLast = request === counts.length - 1;
+    const send = (): void => {
+      const number = numbers.shift();
+      if (response.destroyed) return;
+      const isOver = !isLast && numbers.length < total - count;
+      if (number === undefined || isOver) return void (request % 2 === 0 ? response.end() : response.destroy());
+      response.write(`id: ${idOf(number)}\ndata: {"meta":{"id":"event ${number}"},"n":${number}}\n\n`);
+      setImmediate(send);
+    };
+    send();
+  });
+}
+
 function createStore(saved: Checkpoint[]): CheckpointStore {
   return {
     load: () => Promise.resolve(saved.at(-1)),
@@ -42,7 +63,12 @@ interface Kept {
 }
 
 /** One run of a pipeline; it is stopped once `stopAfter` events are written. */
-async function run(url: string, { written, saved }: Kept, stopAfter = Infinity, overlapMs = 60_000): Promise<void> {
+async function run(
+  url: string,
+  { written, saved }: Kept,
+  stopAfter = Infinity,
+  options: Partial<SseSourceOptions> = { overlapMs: 60_000 },
+): Promise<SourceStats> {
   const stop = new AbortController();
   const sink: Sink = {
     name: 'memory',
@@ -57,7 +83,7 @@ async function run(url: string, { written, saved }: Kept, stopAfter = Infinity, 
     close: () => Promise.resolve(),
   };
   const clock = new JumpingClock();
-  const source = createSseSource({ url, clock, idleTimeoutMs: 0, overlapMs, overlapEvents: 8 });
+  const source = createSseSource({ url, clock, idleTimeoutMs: 0, overlapEvents: 8, ...options });
   const logger = createCapturingLogger();
   const pipeline = createPipeline({
     name: 'p',
@@ -72,6 +98,7 @@ async function run(url: string, { written, saved }: Kept, stopAfter = Infinity, 
   });
   const outcome = await pipeline.run(stop.signal);
   expect(outcome.kind).not.toBe('failed');
+  return source.stats();
 }
 
 describe('createPipeline(): dedupe', () => {
@@ -88,8 +115,27 @@ describe('createPipeline(): dedupe', () => {
         await run(upstream.url, kept);
         expect(kept.written).toEqual(Array.from({ length: total }, (_, number) => number));
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
+  });
+
+  it('gets each event once while connections are renewed all the time, and cut', async () => {
+    const counts = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 4, maxLength: 12 });
+    let renewed = 0;
+    await fc.assert(
+      fc.asyncProperty(counts, async (sizes) => {
+        const total = 60;
+        const rest = Array.from({ length: 40 }, () => total);
+        await using upstream = await startUpstream(...slowFeed(total, [...sizes, ...rest]));
+        const kept: Kept = { written: [], saved: [] };
+        const renewing = { overlapMs: 60_000, renewAfterMs: 1, key: '/meta/id' };
+        const { reconnects } = await run(upstream.url, kept, total, renewing);
+        renewed += reconnects['renewed'] ?? 0;
+        expect(kept.written).toEqual(Array.from({ length: total }, (_, number) => number));
+      }),
+      { numRuns: 6 },
+    );
+    expect(renewed).toBeGreaterThan(6);
   });
 
   it('writes again, from whichever checkpoint it goes on, only what was written after that', async () => {
@@ -132,7 +178,7 @@ describe('createPipeline(): dedupe', () => {
       response.end('id: 1\ndata: {"n":1,"meta":{"id":1}}\n\nid: 2\ndata: {"n":2,"canary":true}\n\n');
     });
     const kept: Kept = { written: [], saved: [] };
-    await run(upstream.url, kept, Infinity, 0);
+    await run(upstream.url, kept, Infinity, {});
     expect(kept.written).toEqual([1]);
     expect(kept.saved.at(-1)).toMatchObject({ lastEventId: '2' });
   });
