@@ -22,6 +22,9 @@ const idOf = (number: number): number => Math.floor(number / PER_INSTANT);
 /** As the checkpoint has it. */
 const keyOf = (number: number): string => hash('sha256', `"event ${number}"`, 'base64url').slice(0, 11);
 
+const block = (number: number): string =>
+  `id: ${idOf(number)}\ndata: {"meta":{"id":"event ${number}"},"n":${number}}\n\n`;
+
 interface Feed extends AsyncDisposable {
   readonly url: string;
   connections: number;
@@ -31,8 +34,6 @@ interface Feed extends AsyncDisposable {
 async function startFeed(): Promise<Feed> {
   const live = new Set<ServerResponse>();
   let published = 0;
-  const block = (number: number): string =>
-    `id: ${idOf(number)}\ndata: {"meta":{"id":"event ${number}"},"n":${number}}\n\n`;
   const server = createServer((request, response) => {
     feed.connections += 1;
     response.writeHead(200, { 'content-type': 'text/event-stream' });
