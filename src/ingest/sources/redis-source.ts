@@ -3,6 +3,7 @@ import type { Clock } from '../../base/index.js';
 import { IngestError, messageOf } from '../errors.js';
 import { connectRedis, isAccessRefused } from '../redis-client.js';
 import type { RedisClient, RedisClientOptions } from '../redis-client.js';
+import { checkRedisUrl } from '../redis-url.js';
 import type { Source, SourceItem, SourceReadOptions, SourceStats } from '../source.js';
 
 /** How a source reads from one connection. */
@@ -36,8 +37,7 @@ export class RedisSource implements Source {
 
   /** @throws IngestError `invalid-option`: no URL of Redis. The message leaves it out: it may hold a secret. */
   constructor(options: RedisSourceOptions) {
-    if (!URL.canParse(options.url) || !/^rediss?:$/.test(new URL(options.url).protocol))
-      throw new IngestError('invalid-option', 'Cannot use the URL of the source: it is no redis or rediss URL');
+    checkRedisUrl(options.url);
     this.#options = options;
   }
 
