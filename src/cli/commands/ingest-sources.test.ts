@@ -54,6 +54,14 @@ describe('tidegate ingest: sources', () => {
     expect(archived()).toEqual(['{"user":"***","n":1}', '{"user":"***","n":5}']);
   });
 
+  it('says in a dead letter which source it came from', async () => {
+    await using upstream = await startUpstream(status(422));
+    const flags = ['--sink.http.url', upstream.url, '--deadLetter.file', 'dead.ndjson'];
+    await using run = ingest(['--source.stdin', ...flags], { stdin: line({ n: 1 }) });
+    expect(await run.exit).toBe(0);
+    expect(JSON.parse(readFileSync(join(cwd, 'dead.ndjson'), 'utf8'))).toMatchObject({ source: 'stdin' });
+  });
+
   it('takes a file in, and only what is new of it the next time', async () => {
     writeFileSync(join(cwd, 'in.sse'), 'data: 1\n\ndata: 2\n\n');
     const flags = ['--source.file', 'in.sse', '--source.format', 'sse'];
