@@ -107,15 +107,16 @@ const loads = LOADS.filter(({ name }) => new RegExp(values.only).test(name));
 if (loads.length === 0)
   throw new Error(`No load's name fits "${values.only}"; there are: ${LOADS.map(({ name }) => name).join(' | ')}`);
 const results: Row[] = [];
-for (const load of loads) {
-  const rows = await measure(load);
-  print(load, rows);
-  results.push(...rows);
-}
 const startedAt = new Date().toISOString();
 const generator = tools === undefined ? 'bench/load-generator.ts' : 'sseload and ssepub (C)';
 const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
 await mkdir('bench/results', { recursive: true });
 const file = `bench/results/${startedAt.slice(0, 19).replaceAll(':', '')}.json`;
-await writeFile(file, `${JSON.stringify({ startedAt, rounds, seconds, generator, machine, results }, null, 2)}\n`);
+for (const load of loads) {
+  const rows = await measure(load);
+  print(load, rows);
+  results.push(...rows);
+  // Each time: a load that fails takes none with it that was measured.
+  await writeFile(file, `${JSON.stringify({ startedAt, rounds, seconds, generator, machine, results }, null, 2)}\n`);
+}
 console.log(`\nWritten to ${file}`);
