@@ -3,6 +3,6 @@ export type { Backoff, BackoffOptions } from './backoff.js';
 export { sleep, systemClock } from './clock.js';
 export type { Clock } from './clock.js';
 export { parseDuration } from './duration.js';
-export { parsePointer, valueAt } from './json-pointer.js';
+export { parsePointer, valueAt, valueIn } from './json-pointer.js';
 export type { Pointer } from './json-pointer.js';
 export { createSeededRandom } from './random.js';

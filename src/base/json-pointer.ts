@@ -18,6 +18,12 @@ export function valueAt(json: string, pointer: Pointer): unknown {
   } catch {
     return undefined;
   }
+  return valueIn(value, pointer);
+}
+
+/** The value that `pointer` finds in a value read from JSON; undefined where nothing is found. */
+export function valueIn(json: unknown, pointer: Pointer): unknown {
+  let value = json;
   for (const name of pointer) value = memberOf(value, name);
   return value;
 }

@@ -3,6 +3,7 @@ import { createDeadLetterFile, createS3DeadLetters } from '../ingest/index.js';
 import type { DeadLetters } from '../ingest/index.js';
 import type { Logger } from '../runtime/index.js';
 import type { Settings } from './config/index.js';
+import { nameOfSource } from './source-name.js';
 
 export interface PipelineContext {
   readonly settings: Settings;
@@ -27,9 +28,7 @@ export function deadLettersOnce(context: PipelineContext): () => DeadLetters {
 function createDeadLetters({ settings, cwd, logger }: PipelineContext): DeadLetters {
   const [file, bucket] = [settings['deadLetter.file'], settings['sink.s3.bucket']];
   const pipeline = settings['pipeline.name'];
-  const url = new URL(settings['source.url'] ?? '');
-  // Without user and query: they may hold a secret.
-  const source = `${url.origin}${url.pathname}`;
+  const source = nameOfSource(settings);
   if (file === undefined && bucket !== undefined) {
     const s3 = placeOf(settings['sink.s3.region'], settings['sink.s3.endpoint']);
     const errorPrefix = settings['sink.s3.errorPrefix'];

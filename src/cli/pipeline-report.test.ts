@@ -8,6 +8,8 @@ function statsOf(events: number, spooled: number, oldestAt: number): PipelineSta
   return {
     source: { isConnected: true, events, bytes: 2048, reconnects: { closed: 2, 'idle-timeout': 1 } },
     filtered: 0,
+    canaries: 0,
+    repeats: 0,
     gaps: 0,
     isOpen: true,
     heardAt: undefined,

@@ -11,7 +11,17 @@ import type { Io } from './io.js';
 import type { LiveLine } from './live-line.js';
 import { listenForOperations } from './operations-server.js';
 import { reportProgress } from './pipeline-report.js';
+import { readSettingFile } from './setting-file.js';
 import type { CommandContext } from './verbs.js';
+
+/** Files that a pipeline reads when it is made. */
+const FILES = [
+  'source.bodyFile',
+  'source.tls.ca',
+  'source.tls.cert',
+  'source.tls.key',
+  'sink.http.secretFile',
+] as const;
 
 /** What one run of a pipeline is made of. */
 export interface PipelineRequest {
@@ -84,12 +94,13 @@ async function define(
   };
 }
 
-/** The same for the same settings and headers; a hash, for they may be secret. */
+/** The same for the same settings and files that are read once; a hash, for they may be secret. */
 async function fingerprintOf(settings: Settings, cwd: string): Promise<string> {
   const values = PIPELINE_KEYS.map((key) => settings[key]);
   const headers = await readHeaders(settings, cwd);
+  const files = await Promise.all(FILES.map((key) => readSettingFile(settings, key, cwd)));
   return createHash('sha256')
-    .update(JSON.stringify([values, headers]))
+    .update(JSON.stringify([values, headers, files]))
     .digest('hex');
 }
 

@@ -10,6 +10,11 @@ type FileKey =
   | 'auth.jwt.keyFile'
   | 'auth.apiKeysFile'
   | 'auth.webhook.secretFile'
+  | 'source.bodyFile'
+  | 'source.tls.ca'
+  | 'source.tls.cert'
+  | 'source.tls.key'
+  | 'source.tokenFile'
   | 'webhooks.secretFile'
   | 'sink.http.secretFile'
   | 'tokenFile';

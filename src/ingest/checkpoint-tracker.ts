@@ -6,6 +6,8 @@ export interface Position {
   readonly lastEventId: string;
   /** Milliseconds since 1970; when the last thing before this position was received. */
   readonly receivedAt: number;
+  /** The hash of the last key that was remembered before it, where repeats are dropped. */
+  readonly keyMark?: string | undefined;
 }
 
 /**

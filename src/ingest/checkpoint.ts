@@ -15,6 +15,8 @@ export interface Checkpoint {
   readonly gaps: readonly GapRecord[];
   /** RFC 3339: when this was saved. */
   readonly updatedAt: string;
+  /** Hashes of the last events, where a pipeline drops repeats; as {@link Dedupe} writes them. */
+  readonly keys?: string;
 }
 
 /** Keeps one pipeline's checkpoint. After a crash in `save`, `load` gives the old one or the new one. */
@@ -116,11 +118,12 @@ export function parseCheckpoint(
       'checkpoint-foreign',
       `Cannot use checkpoint ${place}: it belongs to pipeline ${JSON.stringify(fields['pipeline'])}, not "${pipeline}"`,
     );
-  const { lastEventId, receivedAt, gaps, updatedAt } = fields;
+  const { lastEventId, receivedAt, gaps, updatedAt, keys } = fields;
   if (typeof lastEventId !== 'string') throw unreadable(place, 'lastEventId is no text');
   if (!isTime(receivedAt) || !isTime(updatedAt)) throw unreadable(place, 'receivedAt or updatedAt is no time');
   if (!Array.isArray(gaps) || !gaps.every(isGap)) throw unreadable(place, 'gaps is no list of gaps');
-  return { lastEventId, receivedAt, gaps, updatedAt };
+  if (keys !== undefined && typeof keys !== 'string') throw unreadable(place, 'keys is no text');
+  return { lastEventId, receivedAt, gaps, updatedAt, ...(keys === undefined ? {} : { keys }) };
 }
 
 function unreadable(place: string, fault: string): IngestError {

@@ -20,6 +20,8 @@ export interface CheckpointerOptions {
   readonly position: () => Position;
   /** Told once somebody else has saved this checkpoint: from then on nothing is saved. */
   readonly onTaken: (error: IngestError) => void;
+  /** The keys to save with it (default none). */
+  readonly keysAt?: ((position: Position) => string) | undefined;
 }
 
 const GAPS_MAX = 100;
@@ -81,11 +83,14 @@ export class Checkpointer {
     if (!this.#isDirty) return true;
     if (this.#options.fence?.isHeld === false) return false;
     this.#isDirty = false;
-    const { store, clock, logger, position } = this.#options;
-    const { lastEventId, receivedAt } = position();
+    const { store, clock, logger, keysAt } = this.#options;
+    const position = this.#options.position();
+    const { lastEventId } = position;
     const updatedAt = toTime(clock.now());
     try {
-      await store.save({ lastEventId, receivedAt: toTime(receivedAt), gaps: this.#gaps, updatedAt });
+      const receivedAt = toTime(position.receivedAt);
+      const keys = keysAt === undefined ? {} : { keys: keysAt(position) };
+      await store.save({ lastEventId, receivedAt, gaps: this.#gaps, updatedAt, ...keys });
       this.#saves += 1;
       return true;
     } catch (error) {

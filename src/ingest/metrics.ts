@@ -17,6 +17,8 @@ const PIPELINE_ROWS: readonly Row<PipelineStats>[] = [
   ['counter', 'events_total', 'Events received', ({ source }) => source.events],
   ['counter', 'bytes_total', 'Bytes received', ({ source }) => source.bytes],
   ['counter', 'filtered_events_total', 'Events that the filter left out', ({ filtered }) => filtered],
+  ['counter', 'canary_events_total', 'Events that only showed that the stream lives', ({ canaries }) => canaries],
+  ['counter', 'repeated_events_total', 'Events that came again and were dropped', ({ repeats }) => repeats],
   ['counter', 'gaps_total', 'Gaps that the source has left', ({ gaps }) => gaps],
   ['gauge', 'lag_events', 'Events that some sink has not acknowledged', ({ spool }) => spool.events],
   [

@@ -75,4 +75,37 @@ describe('createPipeline() with a spool on disk', () => {
     expect(sink.data).toEqual(['d1', 'd2', 'd3']);
     expect(store.saved.at(-1)?.lastEventId).toBe(resumedFrom);
   });
+
+  it('knows again, after a crash, what is in the spool, and saves only keys of what every sink has', async () => {
+    await using folder = await createTemporaryFolder();
+    const common = {
+      name: 'p',
+      logger: createCapturingLogger(),
+      spool: { disk: { folder: folder.path } },
+      dedupe: { key: 'id' },
+      checkpointIntervalMs: 0,
+    };
+    const stop = new AbortController();
+    const stuck = createMemorySink('memory', (_data, signal) => {
+      stop.abort();
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('stopped'))));
+    });
+    const store = createMemoryStore();
+    const first = createScriptedSource([[eventItem(1), eventItem(2), eventItem(3)]]);
+    await createPipeline({
+      ...common,
+      source: first,
+      sinks: [{ sink: stuck }],
+      checkpoint: store,
+      drainTimeoutMs: 0,
+    }).run(stop.signal);
+    expect(store.saved.at(-1)?.keys).toBe('');
+    const again = createScriptedSource([[eventItem(2), eventItem(3), eventItem(4)]]);
+    const sink = createMemorySink('memory', undefined, { eventsMax: 1 });
+    const pipeline = createPipeline({ ...common, source: again, sinks: [{ sink }], checkpoint: store });
+    await pipeline.run(never);
+    expect([sink.data, pipeline.stats().repeats]).toEqual([['d1', 'd2', 'd3', 'd4'], 2]);
+    for (const { lastEventId, keys } of store.saved) expect(keys).toHaveLength(11 * Number(lastEventId));
+    expect(store.saved.at(-1)?.lastEventId).toBe('4');
+  });
 });

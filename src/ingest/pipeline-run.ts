@@ -3,19 +3,21 @@ import type { Clock } from '../base/index.js';
 import { Checkpointer } from './checkpointer.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { Position } from './checkpoint-tracker.js';
+import { Dedupe } from './dedupe.js';
 import { Delivery } from './delivery.js';
 import type { SinkStats } from './delivery.js';
 import { IngestError, messageOf } from './errors.js';
+import { Intake } from './intake.js';
+import type { IntakeStats } from './intake.js';
 import type { PipelineOptions } from './pipeline.js';
 import type { Sink } from './sinks/sink.js';
 import type { SourceItem, SourceStats } from './source.js';
 import { openSpool } from './open-spool.js';
+import { SPOOL_EVENTS_MAX } from './spool.js';
 import type { Spool } from './spool.js';
 
-export interface PipelineStats {
+export interface PipelineStats extends IntakeStats {
   readonly source: SourceStats;
-  /** Events that the type filter left out. */
-  readonly filtered: number;
   /** Gaps recorded in this run. */
   readonly gaps: number;
   /** The sinks are open and events are taken. */
@@ -54,12 +56,11 @@ interface Parts {
 /** One run of a pipeline, from the loaded checkpoint to the last saved one. */
 export class PipelineRun {
   readonly #options: PipelineRunOptions;
-  readonly #types: ReadonlySet<string> | undefined;
+  readonly #intake: Intake;
   readonly #drops = new Map<string, { count: number; loggedAt: number }>();
   /** Aborts when somebody else runs the pipeline: they have the checkpoint, so this run has nothing to save any more. */
   readonly #abandoned = new AbortController();
   #parts: Parts | undefined;
-  #filtered = 0;
   #gaps = 0;
   #isOpen = false;
   #heardAt: number | undefined;
@@ -68,7 +69,9 @@ export class PipelineRun {
 
   constructor(options: PipelineRunOptions) {
     this.#options = options;
-    this.#types = options.types === undefined ? undefined : new Set(options.types);
+    this.#intake = new Intake(options);
+    // Made once for its faults to show before the start; made again when the checkpoint is known.
+    this.#intake.dedupe = this.#createDedupe(undefined);
   }
 
   stats(): PipelineStats {
@@ -78,7 +81,7 @@ export class PipelineRun {
     });
     return {
       source: this.#options.source.stats(),
-      filtered: this.#filtered,
+      ...this.#intake.stats,
       gaps: this.#gaps,
       isOpen: this.#isOpen,
       heardAt: this.#heardAt,
@@ -131,6 +134,9 @@ export class PipelineRun {
   async #createParts(loaded: Checkpoint | undefined): Promise<Parts> {
     const { sinks, clock, logger, checkpoint: store, checkpointIntervalMs: intervalMs } = this.#options;
     const receivedAt = loaded === undefined ? clock.now() : Date.parse(loaded.receivedAt);
+    const dedupe = this.#createDedupe(loaded);
+    this.#intake.dedupe = dedupe;
+    const known = dedupe?.mark;
     const spool = await openSpool({
       ...this.#options.spool,
       pipeline: this.#options.name,
@@ -139,6 +145,7 @@ export class PipelineRun {
       sinks: sinks.map(({ sink, onFull = 'block' }) => ({ name: sink.name, onFull })),
       start: { lastEventId: loaded?.lastEventId ?? '', receivedAt },
       isCheckpoint: loaded !== undefined,
+      onFoundKey: (keyMark) => dedupe?.recall(keyMark),
       onDrop: (sink, events) => this.#countDrop(sink, events),
       onSettled: () => checkpointer.markDirty(),
     });
@@ -151,6 +158,7 @@ export class PipelineRun {
       gaps: loaded?.gaps ?? [],
       position: () => spool.position,
       onTaken: (error) => this.#abandoned.abort(error),
+      keysAt: dedupe === undefined ? undefined : ({ keyMark = known ?? '' }) => dedupe.keysThrough(keyMark),
     });
     const deliveries = sinks.map(({ sink }) => {
       const sinkLogger = logger.child({ sink: sink.name });
@@ -159,6 +167,11 @@ export class PipelineRun {
       return [sink.name, delivery] as const;
     });
     return { spool, checkpointer, deliveries: new Map(deliveries) };
+  }
+
+  #createDedupe(loaded: Checkpoint | undefined): Dedupe | undefined {
+    const { dedupe, spool } = this.#options;
+    return dedupe === undefined ? undefined : new Dedupe(dedupe, spool?.eventsMax ?? SPOOL_EVENTS_MAX, loaded?.keys);
   }
 
   async #openSinks(): Promise<void> {
@@ -253,15 +266,15 @@ export class PipelineRun {
   async #take(item: SourceItem, { spool, checkpointer }: Parts, signal: AbortSignal): Promise<void> {
     switch (item.kind) {
       case 'event': {
-        const { event, resumeId } = item;
+        const { resumeId } = item;
         this.#resumeId = resumeId;
-        this.#heardAt = event.receivedAt;
-        if (this.#types?.has(event.type) === false) {
-          this.#filtered += 1;
-          spool.advance({ lastEventId: resumeId, receivedAt: event.receivedAt });
+        this.#heardAt = item.event.receivedAt;
+        const event = this.#intake.take(item.event);
+        if (event === undefined) {
+          this.#advance(spool, item.event.receivedAt);
           return;
         }
-        while (!spool.tryAppend(event, resumeId)) {
+        while (!spool.tryAppend(event, resumeId, this.#intake.dedupe?.mark)) {
           await spool.waitForRoom(signal);
           if (signal.aborted) return;
         }
@@ -270,15 +283,20 @@ export class PipelineRun {
       case 'position':
         this.#resumeId = item.resumeId;
         this.#heardAt = this.#options.clock.now();
-        spool.advance({ lastEventId: item.resumeId, receivedAt: this.#options.clock.now() });
+        this.#advance(spool, this.#heardAt);
         return;
       case 'gap':
         this.#gaps += 1;
         checkpointer.recordGap(item.gap);
         // A gap that is recorded is dealt with: the next one begins after it.
-        spool.advance({ lastEventId: this.#resumeId, receivedAt: this.#options.clock.now() });
+        this.#advance(spool, this.#options.clock.now());
         this.#options.logger.warn({ gap: item.gap }, 'Gap: the source cannot give these events any more');
     }
+  }
+
+  /** Moves on over something that no sink gets. */
+  #advance(spool: Spool, receivedAt: number): void {
+    spool.advance({ lastEventId: this.#resumeId, receivedAt, keyMark: this.#intake.dedupe?.mark });
   }
 
   #countDrop(sink: string, events: number): void {

@@ -3,9 +3,11 @@ import { systemClock } from '../base/index.js';
 import type { Clock } from '../base/index.js';
 import type { Logger } from '../runtime/index.js';
 import type { CheckpointStore } from './checkpoint.js';
+import type { DedupeOptions } from './dedupe.js';
 import { IngestError, messageOf } from './errors.js';
 import type { IngestErrorCode } from './errors.js';
 import type { Fence } from './fence.js';
+import type { IntakeRules } from './intake.js';
 import { PipelineRun } from './pipeline-run.js';
 import type { PipelineStats } from './pipeline-run.js';
 import type { Sink } from './sinks/sink.js';
@@ -28,11 +30,11 @@ export interface PipelineSpool extends SpoolLimits {
   };
 }
 
-export interface PipelineOptions {
+export interface PipelineOptions extends IntakeRules {
   readonly name: string;
   readonly source: Source;
-  /** The event types to keep, exactly; `message` keeps the untyped ones (default: every event). */
-  readonly types?: readonly string[];
+  /** Drops events that come again, also over a restart (default: they go on). */
+  readonly dedupe?: DedupeOptions | undefined;
   readonly spool?: PipelineSpool;
   /** At least one, each under a name of its own. */
   readonly sinks: readonly PipelineSink[];
@@ -70,7 +72,7 @@ const DRAIN_TIMEOUT_MS = 10_000;
  * Takes events from a source through a filter and a spool into sinks, each at its own pace. The checkpoint
  * moves only over events that every sink has acknowledged: after a crash nothing is missing that the source
  * can give again, and the last events may come twice.
- * @throws IngestError `invalid-option`: no sink, or two of one name.
+ * @throws IngestError `invalid-option`: no sink, two of one name, or a rule that cannot be read.
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const names = options.sinks.map(({ sink }) => sink.name);

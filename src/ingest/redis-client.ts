@@ -11,6 +11,12 @@ export interface RedisClientOptions {
   readonly timeoutMs?: number;
   /** Told of a lost connection; `reason` is a code and holds no secret. It comes back by itself. */
   readonly onError?: (reason: string) => void;
+  /** Whether a lost connection comes back (default true). */
+  readonly comesBack?: boolean;
+  /** Told of each message on a channel that was asked for by the command `SUBSCRIBE`. */
+  readonly onMessage?: (message: Buffer) => void;
+  /** Told once, where it does not come back: the connection is gone. */
+  readonly onGone?: () => void;
 }
 
 /** One connection to Redis, which comes back by itself. While it is away, a command fails with the next attempt to connect. */
@@ -25,7 +31,8 @@ const CONNECT_MS = 5000;
 const RETRY_MS_MAX = 1000;
 
 /** Connects; resolves when Redis takes commands. @throws Error as {@link RedisClient.command}. */
-export async function connectRedis({ url, timeoutMs = TIMEOUT_MS, onError }: RedisClientOptions): Promise<RedisClient> {
+export async function connectRedis(options: RedisClientOptions): Promise<RedisClient> {
+  const { url, timeoutMs = TIMEOUT_MS, onError, comesBack = true, onMessage, onGone } = options;
   const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: Math.min(timeoutMs, CONNECT_MS),
@@ -35,17 +42,20 @@ export async function connectRedis({ url, timeoutMs = TIMEOUT_MS, onError }: Red
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    retryStrategy: (times) => Math.min(times * 50, RETRY_MS_MAX),
+    retryStrategy: (times) => (comesBack ? Math.min(times * 50, RETRY_MS_MAX) : null),
   });
   let refusal: unknown;
   redis.on('error', (error: unknown) => {
     if (isReply(error)) refusal = error;
     onError?.(reasonOf(error));
   });
+  if (onMessage !== undefined) redis.on('messageBuffer', (_channel: Buffer, message: Buffer) => onMessage(message));
+  if (onGone !== undefined) redis.once('end', onGone);
   const client: RedisClient = {
     async command(name, ...args) {
       try {
         if (redis.status !== 'ready') await whenReady(redis);
+        if (name === 'SUBSCRIBE') return await redis.subscribe(...args.map(String));
         return await redis.call(name, [...args]);
       } catch (error) {
         throw withoutCommand(error);

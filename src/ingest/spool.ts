@@ -28,6 +28,8 @@ export interface SpoolOptions extends SpoolLimits {
   readonly start: Position;
   /** Whether a checkpoint says so (default false); else it is only the time of the start. */
   readonly isCheckpoint?: boolean;
+  /** Told of the keys of events that the run before left in the spool, in their order, before it is opened. */
+  readonly onFoundKey?: (keyMark: string) => void;
   /** Told of events that a sink loses because it is behind. */
   readonly onDrop?: (sink: string, events: number) => void;
   /** Told whenever {@link Spool.position} may have moved. */
@@ -72,7 +74,7 @@ export interface Spool extends AsyncDisposable {
   /** Up to here every sink has acknowledged everything. */
   readonly position: Position;
   /** Keeps the event for every sink; false where there is no room for it: {@link waitForRoom}. */
-  tryAppend(event: ReceivedEvent, resumeId: string): boolean;
+  tryAppend(event: ReceivedEvent, resumeId: string, keyMark?: string): boolean;
   /** Resolves when there may be room again, or when `signal` aborts. */
   waitForRoom(signal: AbortSignal): Promise<void>;
   /** The source moved on without an event for the sinks. */
@@ -146,10 +148,10 @@ export class MemorySpool implements Spool {
     return this.#tracker.position;
   }
 
-  tryAppend(event: ReceivedEvent, resumeId: string): boolean {
+  tryAppend(event: ReceivedEvent, resumeId: string, keyMark?: string): boolean {
     const bytes = spooledBytesOf(event);
     if (!this.#makeRoom(bytes)) return false;
-    const sequence = this.#tracker.append({ lastEventId: resumeId, receivedAt: event.receivedAt });
+    const sequence = this.#tracker.append({ lastEventId: resumeId, receivedAt: event.receivedAt, keyMark });
     this.#events.append({ ...event, sequence, bytes });
     this.#bytes += bytes;
     this.#bytesAppended += bytes;

@@ -33,6 +33,10 @@ export function describeCheckpointStore(name: string, createFixture: () => Promi
       const store = fixture.create();
       await store.save(checkpoint);
       expect(await store.load()).toEqual(checkpoint);
+      const withKeys = { ...checkpoint, keys: 'KeyMark_-01KeyMark_-02' };
+      await store.save(withKeys);
+      expect(await fixture.create().load()).toEqual(withKeys);
+      await store.load();
       await store.save({ ...checkpoint, lastEventId: '', gaps: [] });
       expect(await fixture.create().load()).toEqual({ ...checkpoint, lastEventId: '', gaps: [] });
     });

@@ -39,17 +39,20 @@ describe('tidegate ingest', () => {
   it('counts what becomes of its events, by pipeline and sink, and reconnects by cause', async () => {
     await using upstream = await startUpstream(
       cut('id: 1\ndata: a\n\nid: 2\nevent: other\ndata: b\n\n'),
-      hold('id: 3\ndata: c\n\n'),
+      hold('id: 4\nevent: beat\ndata:\n\nid: 1\ndata: a\n\nid: 3\ndata: c\n\n'),
     );
-    const flags = ['--url', upstream.url, '--sink.file.dir', './archive', '--types', 'message', ...AT];
+    const rules = ['--types', 'message', '--filter.canary', 'type=beat', '--dedupe.key', 'id'];
+    const flags = ['--url', upstream.url, '--sink.file.dir', './archive', ...rules, ...AT];
     await using ingest = start(['ingest', '--pipeline.name', 'news', ...flags], { cwd: folder.path });
     const [, url = ''] = await ingest.stdout.until(URL_LINE);
     const sink = 'pipeline="news",sink="news"';
     await expect.poll(() => metric(url, `tidegate_ingest_sink_events_total{${sink}}`), { timeout: 10_000 }).toBe(2);
     const read = (name: string): Promise<number | undefined> => metric(url, `tidegate_ingest_${name}`);
-    expect(await read('events_total{pipeline="news"}')).toBe(3);
+    expect(await read('events_total{pipeline="news"}')).toBe(5);
     expect(await read('bytes_total{pipeline="news"}')).toBeGreaterThan(40);
     expect(await read('filtered_events_total{pipeline="news"}')).toBe(1);
+    expect(await read('canary_events_total{pipeline="news"}')).toBe(1);
+    expect(await read('repeated_events_total{pipeline="news"}')).toBe(1);
     expect(await read('reconnects_total{pipeline="news",cause="broken"}')).toBe(1);
     expect(await read('connected{pipeline="news"}')).toBe(1);
     expect(await read('state{pipeline="news",state="running"}')).toBe(1);

@@ -117,6 +117,20 @@ describe('tidegate ingest', () => {
     expect(await ingest.interrupt()).toBe(0);
   });
 
+  it('takes a file that is read once for a part of the settings when it reloads', async () => {
+    const body = join(folder.path, 'body');
+    await writeFile(body, 'first');
+    // A hub does not answer a POST like this with a stream: it is tried again, while b goes on.
+    await configure({ a: { more: '    source.bodyFile: ./body' }, b: {} });
+    await using ingest = start(['ingest'], { cwd: folder.path });
+    await hub.publish('b', '1');
+    await untilArchived('b', ['1']);
+    await writeFile(body, 'second');
+    ingest.hangUp();
+    await ingest.stdout.until(/"started":\[\],"changed":\["a"\],"stopped":\[\]/);
+    expect(await ingest.interrupt()).toBe(0);
+  });
+
   it('says what a reload cannot change', async () => {
     await configure({ a: {} });
     await using ingest = start(['ingest'], { cwd: folder.path });

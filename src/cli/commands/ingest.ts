@@ -1,13 +1,13 @@
 import { join, resolve } from 'node:path';
-import { createFileSink, createHubSink, createPipeline, createSseSource } from '../../ingest/index.js';
-import type { Pipeline, PipelineOutcome, PipelineSink, PipelineSpool, Source } from '../../ingest/index.js';
+import { createFileSink, createHubSink, createPipeline } from '../../ingest/index.js';
+import type { Pipeline, PipelineOutcome, PipelineSink, PipelineSpool } from '../../ingest/index.js';
 import { createAwsSinks } from '../aws-sinks.js';
 import { createCheckpointStore } from '../checkpoint-store.js';
 import type { Settings } from '../config/index.js';
 import { deadLettersOnce } from '../dead-letters.js';
 import type { PipelineContext } from '../dead-letters.js';
 import { CliError } from '../errors.js';
-import { readHeaders } from '../headers.js';
+import { createSource, intakeOf } from '../ingest-source.js';
 import type { Output } from '../io.js';
 import { isLegacyRecord } from '../legacy-ingest.js';
 import { above, LiveLine } from '../live-line.js';
@@ -38,8 +38,8 @@ export async function createPipelineOf(request: PipelineRequest): Promise<Pipeli
   const name = settings['pipeline.name'];
   return createPipeline({
     name,
-    source: createSource(settings, await readHeaders(settings, cwd)),
-    ...(settings['filter.types'].length === 0 ? {} : { types: settings['filter.types'] }),
+    source: await createSource(settings, io),
+    ...intakeOf(settings),
     spool: spoolOf(settings, cwd),
     sinks: await createSinks({ settings, cwd, logger, stdout, isLegacyRecord: isLegacyRecord(origins) }),
     checkpoint: createCheckpointStore(settings, cwd),
@@ -52,15 +52,6 @@ export async function createPipelineOf(request: PipelineRequest): Promise<Pipeli
 /** @throws CliError `failed`, with the pipeline's own code in the sentence. */
 export function throwIfFailed(outcome: PipelineOutcome): void {
   if (outcome.kind === 'failed') throw new CliError('failed', `${outcome.message} (${outcome.code})`);
-}
-
-export function createSource(settings: Settings, headers: Readonly<Record<string, string>>): Source {
-  return createSseSource({
-    url: settings['source.url'] ?? '',
-    headers,
-    idleTimeoutMs: settings['source.idleTimeoutMs'],
-    maxEventBytes: settings['source.maxEventBytes'],
-  });
 }
 
 function spoolOf(settings: Settings, cwd: string): PipelineSpool {

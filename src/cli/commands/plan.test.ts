@@ -101,6 +101,24 @@ describe('tidegate plan', () => {
     expect(codes(large)).toEqual(['too-large', 'no-ids']);
   });
 
+  it('counts what reaches the sinks by the rules of ingest', async () => {
+    await writeFile(
+      join(folder.path, 'body.sse'),
+      body(30, () => 'ada') + body(2, () => 'ada') + 'event: edit\ndata: {"at":31,"meta":{"canary":true}}\n\n',
+    );
+    const rules = ['--types', 'edit', '--filter.match', '/user', '--filter.canary', '/meta/canary=true'];
+    const flags = [...SOURCE, ...KINESIS, '--sample', 'body.sse', ...rules, '--dedupe.key', '/at'];
+    const mask = ['--filter.maskFields', '/user', '--sink.kinesis.partitionKey', '/user'];
+    const planned = await planJson(...flags, ...mask);
+    expect(planned.sample).toMatchObject({ events: 33, kept: 10, canaries: 1, repeats: 0 });
+    expect(planned.kinesis?.topKey).toEqual({ key: '***', events: 10 });
+    const { out } = await plan(...flags);
+    expect(out).toMatch(/\n +filter +types edit {2}\/user\n/);
+    expect(out).toMatch(/\n +sample +33 events, 10 kept, 1 canaries, the largest/);
+    const again = await planJson(...SOURCE, ...KINESIS, '--sample', 'body.sse', '--dedupe.key', '/at');
+    expect(again.sample).toMatchObject({ kept: 31, repeats: 2 });
+  });
+
   it('listens to the source itself, and keeps nothing of it', async () => {
     await using upstream = await startUpstream(hold(body(20, () => 'ada')));
     const flags = ['--url', upstream.url, '--sink.file.dir', './archive', '--live', '--events', '10'];

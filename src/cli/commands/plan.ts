@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { ReceivedEvent } from '../../ingest/index.js';
 import type { PipelineSettings } from '../config/index.js';
 import { CliError } from '../errors.js';
-import { readHeaders } from '../headers.js';
+import { createSource } from '../ingest-source.js';
 import { writeFully } from '../io.js';
 import { planPipeline } from '../plan/plan.js';
 import type { PipelinePlan } from '../plan/plan.js';
@@ -11,7 +11,7 @@ import { sampleFile, sampleLive } from '../plan/sample.js';
 import { createServiceLogger } from '../service.js';
 import { painter } from '../terminal.js';
 import type { Command, CommandContext } from '../verbs.js';
-import { createPipelineOf, createSource } from './ingest.js';
+import { createPipelineOf } from './ingest.js';
 
 /** `tidegate plan`: says what `ingest` would do; nothing is written anywhere. */
 export const plan: Command = async (context) => {
@@ -43,5 +43,5 @@ async function takeSample(
   if (settings.sample !== undefined) return sampleFile(resolve(io.cwd, settings.sample), limits);
   if (!settings.live) return undefined;
   const logger = createServiceLogger({ ...context, settings: { ...settings, 'log.level': 'warn' } }, io.stderr);
-  return sampleLive(createSource(own, await readHeaders(own, io.cwd)), limits, { logger, signal: io.signal });
+  return sampleLive(await createSource(own, io), limits, { logger, signal: io.signal });
 }

@@ -62,10 +62,12 @@ async function open(
   url: string,
   { ownHeaders, signal }: { readonly ownHeaders: Readonly<Record<string, string>>; readonly signal: AbortSignal },
 ): Promise<HttpAnswer | undefined> {
-  const answer = await http.get({ url: new URL(url), headers: HEADERS, ownHeaders, signal }).catch((error: unknown) => {
-    if (signal.aborted) return undefined;
-    throw cannotRecord(url, reasonOf(error), error);
-  });
+  const answer = await http
+    .open({ url: new URL(url), headers: HEADERS, ownHeaders, signal })
+    .catch((error: unknown) => {
+      if (signal.aborted) return undefined;
+      throw cannotRecord(url, reasonOf(error), error);
+    });
   const refusal = answer === undefined ? undefined : refusalOf(answer);
   if (refusal === undefined) return answer;
   answer?.discard();

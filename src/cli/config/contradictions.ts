@@ -2,6 +2,7 @@ import { authOfHub, secretOfToken } from './auth-contradictions.js';
 import { CliError } from '../errors.js';
 import { where } from './contradiction.js';
 import type { Origins } from './contradiction.js';
+import { source } from './source-contradictions.js';
 import type { VerbName } from './setting.js';
 import type { Key, Settings } from './table.js';
 import { otherSinks } from './sink-contradictions.js';
@@ -23,8 +24,9 @@ const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers, bridging],
   // The demo asks nobody, whatever a file says of auth.
   demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
-  ingest: [ends, streams, otherSinks, stateOfLease],
+  ingest: [source, ends, streams, otherSinks, stateOfLease],
   plan: [
+    source,
     ends,
     streams,
     otherSinks,
@@ -126,8 +128,6 @@ function endlessEnd(settings: Settings, origins: Origins): CliError | undefined 
 function ends(settings: Settings): CliError | undefined {
   const hubUrl = settings['sink.hub.url'];
   const hubChannel = settings['sink.hub.channel'];
-  if (settings['source.url'] === undefined)
-    return new CliError('missing-value', 'Cannot ingest without a source: give --source.url URL');
   if (hubUrl === undefined && hubChannel !== undefined)
     return new CliError('missing-value', 'Cannot publish to a hub channel without a hub: give --sink.hub.url URL');
   if (hubUrl !== undefined && hubChannel === undefined)

@@ -13,7 +13,7 @@ const TITLES: readonly (readonly [title: string, pattern: RegExp])[] = [
   ['Hub', /^(workers$|(node|hub|history|channel|limits)\.)/],
   ['Several machines', /^redis\./],
   ['Client', /^(url|token|tokenFile)$/],
-  ['Source', /^(pipeline|source|filter)\./],
+  ['Source', /^(pipeline|source|dedupe|filter)\./],
   ['Spool, checkpoint and data', /^(spool|checkpoint|data)\./],
   ['Many pipelines', /^(health|metrics|leases)\./],
   ['Sinks', /^(sink\.|deadLetter\.|format$)/],

@@ -29,6 +29,7 @@ pipelines:
     format: data
 `;
 
+const sink = '    sink.file.dir: x\n';
 const block = (lines: string): string => `pipelines:\n  a:\n    source.url: http://127.0.0.1:1/\n${lines}`;
 
 describe('loadSettings()', () => {
@@ -49,6 +50,13 @@ describe('loadSettings()', () => {
     expect(pipelines?.[1]?.origins.get('format')).toMatchObject({ kind: 'file', line: 11 });
   });
 
+  it('reads the Redis of all pipelines from a variable, as its URL is secret, and their streams from the file', () => {
+    const file = `pipelines:\n  a:\n    source.redis.stream: a\n${sink}  b:\n    source.redis.channel: b\n${sink}`;
+    const env = { TIDEGATE_SOURCE_REDIS_URL: 'redis://:hunter2@127.0.0.1:1' };
+    const said = load(file, { env }).pipelines?.map(({ settings }) => settings['source.redis.url']);
+    expect(said).toEqual([env.TIDEGATE_SOURCE_REDIS_URL, env.TIDEGATE_SOURCE_REDIS_URL]);
+  });
+
   it('has no pipelines where the file names none, nor for another verb', () => {
     const file = 'source.url: http://127.0.0.1:1/\nsink.file.dir: x\n';
     expect(load(file).pipelines).toBeUndefined();
@@ -56,7 +64,6 @@ describe('loadSettings()', () => {
   });
 
   const url: GivenFlag = { key: 'source.url', flag: '--url', value: 'http://127.0.0.1:1/' };
-  const sink = '    sink.file.dir: x\n';
   it.each<[string, string, Partial<LoadOptions>, string, string]>([
     [
       'an unknown key, with its path, its line and the nearest name',
@@ -110,6 +117,22 @@ describe('loadSettings()', () => {
       'contradiction',
       'checkpoint.file (tidegate.yaml:7) for pipeline b: it is that of a',
     ],
+    [
+      'two on standard input',
+      `source.stdin: true\npipelines:\n  a:\n${sink}  b:\n    source.growing: false\n${sink}`,
+      {},
+      'contradiction',
+      'Cannot use source.stdin (tidegate.yaml:1) for pipeline b: a reads standard input already',
+    ],
+    [
+      'a stream of Redis for all by variable',
+      GOOD,
+      { env: { TIDEGATE_SOURCE_REDIS_STREAM: 'orders' } },
+      'contradiction',
+      'Cannot use source.redis.stream',
+    ],
+    ['a source twice', block(`${sink}    source.stdin: true\n`), {}, 'contradiction', 'only one of the two can hold'],
+    ['one without a source', `pipelines:\n  a:\n${sink}`, {}, 'missing-value', 'Cannot ingest without a source'],
     [
       'a checkpoint beside leases',
       `leases.url: redis://127.0.0.1:1\n${block(`${sink}    checkpoint.file: c\n`)}`,

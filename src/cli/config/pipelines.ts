@@ -33,7 +33,7 @@ const OWN_KEYS: readonly Key[] = [
   'deadLetter.file',
 ].filter(isKey);
 /** What says which stream it is. */
-const SOURCE = /^source\.(url|file|stdin|redis\.\w+)$/;
+const SOURCE = /^source\.(url|file|stdin|redis\.(stream|channel))$/;
 
 /**
  * The settings of each pipeline of a file: what its block says, over what is said for all.
@@ -44,6 +44,7 @@ export function resolvePipelines(blocks: readonly PipelineBlock[], base: Pipelin
   if (fault !== undefined) throw fault;
   const resolved = blocks.map((block) => resolveOne(block, base));
   for (const key of OWN_KEYS) refuseSharing(resolved, key, base.cwd);
+  refuseTwoOnStdin(resolved);
   return resolved;
 }
 
@@ -65,6 +66,16 @@ function refuseForAll({ origins }: PipelineBase, place: string): CliError | unde
     if (key === 'pipeline.name' || OWN_KEYS.includes(key)) return contradiction(`${beside}: each needs its own`);
   }
   return undefined;
+}
+
+/** What one reads the other would miss. */
+function refuseTwoOnStdin(pipelines: readonly PipelineSettings[]): void {
+  const [first, second] = pipelines.filter(({ settings }) => settings['source.stdin']);
+  if (first === undefined || second === undefined) return;
+  const key = 'source.stdin';
+  throw contradiction(
+    `Cannot use ${key}${where(second.origins, key)} for pipeline ${second.name}: ${first.name} reads standard input already`,
+  );
 }
 
 function refuseSharing(pipelines: readonly PipelineSettings[], key: Key, cwd: string): void {

@@ -9,6 +9,7 @@ import { REDIS } from './redis-settings.js';
 import { S3 } from './s3-settings.js';
 import { boolean, choice, integer, list, string, url } from './setting.js';
 import type { FlagAlias, Setting, VerbName } from './setting.js';
+import { SOURCES } from './source-settings.js';
 import { SINKS } from './sink-settings.js';
 import { SPOOL } from './spool-settings.js';
 import { WEBHOOKS } from './webhook-settings.js';
@@ -244,6 +245,7 @@ const TABLE = {
     placeholder: 'folder',
   }),
 
+  ...SOURCES,
   ...SINKS,
   ...S3,
   ...OTHER_SINKS,

@@ -1,8 +1,10 @@
 import { join, resolve } from 'node:path';
-import { previewS3, spreadOverShards } from '../../ingest/index.js';
+import { previewIntake, previewS3, spreadOverShards } from '../../ingest/index.js';
 import type { ReceivedEvent, S3Preview, ShardSpread } from '../../ingest/index.js';
 import { settingOf } from '../config/index.js';
 import type { PipelineSettings, Settings } from '../config/index.js';
+import { intakeOf } from '../ingest-source.js';
+import { nameOfSource, withoutSecrets } from '../source-name.js';
 import { warningsOf } from './warnings.js';
 import type { Warning } from './warnings.js';
 
@@ -15,8 +17,11 @@ export interface PlannedSink {
 /** What a sample of events was like. */
 export interface PlannedSample {
   readonly events: number;
-  /** Events that the filter would leave in. */
+  /** Events that would reach the sinks. */
   readonly kept: number;
+  readonly canaries: number;
+  /** Events that came again, where that is looked for. */
+  readonly repeats: number;
   readonly withoutId: number;
   /** Bytes of data of the largest event. */
   readonly largestBytes: number;
@@ -25,10 +30,12 @@ export interface PlannedSample {
 /** What would happen if a pipeline began now. */
 export interface PipelinePlan {
   readonly name: string;
-  /** Its URL without credentials and query, or what else says where events come from. */
+  /** What says where events come from, without secrets. */
   readonly source: string;
   /** Empty: every event. */
   readonly types: readonly string[];
+  /** Conditions that must all hold. */
+  readonly match: readonly string[];
   readonly checkpoint: string;
   readonly spool: { readonly events: number; readonly bytes: number };
   readonly sinks: readonly PlannedSink[];
@@ -50,15 +57,16 @@ export interface PlanOptions {
 
 /** Says what a pipeline would do. Pure: nothing is opened. @throws IngestError `invalid-option`. */
 export function planPipeline({ name, settings, origins }: PipelineSettings, options: PlanOptions): PipelinePlan {
-  const types = settings['filter.types'];
-  const kept = options.sample?.filter(({ type }) => types.length === 0 || types.includes(type));
+  const taken = options.sample === undefined ? undefined : previewIntake(options.sample, intakeOf(settings));
+  const kept = taken?.kept;
   const s3 = planS3(name, settings, kept?.[0] ?? madeUp(options.now));
   const kinesis = planKinesis(settings, kept, options.shards);
-  const sample = options.sample === undefined ? undefined : describeSample(options.sample, kept ?? []);
+  const sample = taken === undefined ? undefined : describeSample(options.sample?.length ?? 0, taken);
   return {
     name,
-    source: sourceOf(settings, origins),
-    types,
+    source: nameOfSource(settings),
+    types: settings['filter.types'],
+    match: settings['filter.match'],
     checkpoint: checkpointOf(name, settings, options.cwd),
     spool: { events: settings['spool.events'], bytes: settings['spool.bytes'] },
     sinks: planSinks(settings, origins),
@@ -74,7 +82,7 @@ function madeUp(now: number): ReceivedEvent {
   return { id: '1', type: 'message', data: '{}', receivedAt: now };
 }
 
-/** Settings that were given under `source.`, `sink.`, without the key's first part. */
+/** Settings that were given under `sink.`, without the key's first part. */
 function givenUnder(
   prefix: string,
   settings: Settings,
@@ -99,22 +107,8 @@ function planSinks(settings: Settings, origins: PipelineSettings['origins']): re
   return Array.from(sinks, ([name, own]) => ({ name, settings: own }));
 }
 
-function sourceOf(settings: Settings, origins: PipelineSettings['origins']): string {
-  const url = settings['source.url'];
-  if (url !== undefined) return withoutSecrets(url);
-  return givenUnder('source.', settings, origins)
-    .map(([key, value]) => `${key} ${String(value)}`)
-    .join('  ');
-}
-
 function shown(value: unknown): unknown {
   return typeof value === 'string' && /^[a-z]+:\/\//i.test(value) ? withoutSecrets(value) : value;
-}
-
-function withoutSecrets(text: string): string {
-  if (!URL.canParse(text)) return text;
-  const url = new URL(text);
-  return `${url.protocol}//${url.host}${url.pathname}`;
 }
 
 function checkpointOf(name: string, settings: Settings, cwd: string): string {
@@ -146,10 +140,12 @@ function planKinesis(
   return { partitionKey, ...spreadOverShards(kept, { partitionKey, shards }) };
 }
 
-function describeSample(events: readonly ReceivedEvent[], kept: readonly ReceivedEvent[]): PlannedSample {
+function describeSample(events: number, { kept, stats }: ReturnType<typeof previewIntake>): PlannedSample {
   return {
-    events: events.length,
+    events,
     kept: kept.length,
+    canaries: stats.canaries,
+    repeats: stats.repeats,
     withoutId: kept.filter(({ id }) => id === '').length,
     largestBytes: kept.reduce((most, { data }) => Math.max(most, Buffer.byteLength(data)), 0),
   };

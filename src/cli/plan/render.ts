@@ -9,7 +9,7 @@ const TERM_WIDTH = 12;
 export function renderPlan(plan: PipelinePlan, paint: Paint): string {
   const rows: readonly (readonly [string, string])[] = [
     ['source', plan.source],
-    ['filter', plan.types.length === 0 ? 'every event' : `types ${plan.types.join(', ')}`],
+    ['filter', describeFilter(plan)],
     ['spool', `${plan.spool.events.toLocaleString('en')} events, ${formatSize(plan.spool.bytes)}`],
     ['checkpoint', plan.checkpoint],
     ...plan.sinks.map(({ name, settings }) => [`→ ${name}`, describe(settings)] as const),
@@ -21,6 +21,12 @@ export function renderPlan(plan: PipelinePlan, paint: Paint): string {
     return `  ${paint('yellow', 'warning'.padEnd(TERM_WIDTH))} ${printable(message)} ${paint('dim', `[${code}]`)}`;
   });
   return `${[paint('bold', plan.name), ...lines, ...warnings].join('\n')}\n`;
+}
+
+/** What an event must be to be kept. */
+function describeFilter({ types, match }: Pick<PipelinePlan, 'types' | 'match'>): string {
+  const rules = [...(types.length === 0 ? [] : [`types ${types.join(', ')}`]), ...match];
+  return rules.length === 0 ? 'every event' : rules.join('  ');
 }
 
 function describe(settings: Readonly<Record<string, unknown>>): string {
@@ -40,9 +46,10 @@ function renderS3({ s3 }: PipelinePlan): readonly (readonly [string, string])[] 
 
 function renderSample({ sample, kinesis }: PipelinePlan): readonly (readonly [string, string])[] {
   if (sample === undefined) return [];
-  const { events, kept, largestBytes } = sample;
+  const { events, kept, canaries, repeats, largestBytes } = sample;
+  const beside = `${canaries === 0 ? '' : `, ${canaries} canaries`}${repeats === 0 ? '' : `, ${repeats} repeats`}`;
   const rows: (readonly [string, string])[] = [
-    ['sample', `${events} events, ${kept} kept, the largest ${formatSize(largestBytes)}`],
+    ['sample', `${events} events, ${kept} kept${beside}, the largest ${formatSize(largestBytes)}`],
   ];
   if (kinesis !== undefined && kept > 0) {
     const parts = kinesis.shards.map((count) => `${Math.round((count / kept) * 100)} %`);

@@ -69,7 +69,7 @@ function ofSample({ sample, settings }: Findings): readonly Warning[] {
   if (sample.events > 0 && sample.kept === 0)
     warnings.push({
       code: 'nothing-kept',
-      message: `The filter (${settings['filter.types'].join(', ')}) leaves nothing of ${sample.events} events`,
+      message: `The filter (${rulesOf(settings)}) leaves nothing of ${sample.events} events`,
     });
   if (sample.withoutId > 0)
     warnings.push({
@@ -77,6 +77,10 @@ function ofSample({ sample, settings }: Findings): readonly Warning[] {
       message: `${percent(sample.withoutId, sample.kept)} of the events have no id: the source cannot be resumed, and what comes while nobody listens is lost`,
     });
   return warnings;
+}
+
+function rulesOf(settings: Settings): string {
+  return [...settings['filter.types'], ...settings['filter.match'], ...settings['filter.canary']].join(', ');
 }
 
 function ofPlaces({ settings }: Findings): readonly Warning[] {
@@ -94,7 +98,9 @@ function ofPlaces({ settings }: Findings): readonly Warning[] {
         'Files, and the journal of S3, stay on the worker that wrote them: where a pipeline moves, an archive goes on elsewhere, and the last events before it may be in it twice',
     });
   const url = URL.canParse(settings['source.url'] ?? '') ? new URL(settings['source.url'] ?? '') : undefined;
-  const hasHeaders = settings['source.headers'].length > 0 || settings['source.headersFile'] !== undefined;
+  const { 'source.headersFile': headersFile, 'source.tokenFile': tokenFile, 'source.tokenCommand': command } = settings;
+  const hasSecret = [headersFile, tokenFile, command].some((value) => value !== undefined);
+  const hasHeaders = settings['source.headers'].length > 0 || hasSecret;
   if (url?.protocol === 'http:' && !isLoopback(url.hostname) && (hasHeaders || url.password !== ''))
     warnings.push({
       code: 'plain-http',

@@ -9,7 +9,7 @@ const ALL = { eventsMax: Infinity, bytesMax: Infinity };
 
 function eventOf(sequence: number): StoredEvent {
   const id = String(sequence);
-  return { id, type: 'message', data: 'x', receivedAt: sequence, resumeId: id, sequence, bytes: 137 };
+  return { id, type: 'message', data: 'x', receivedAt: sequence, resumeId: id, keyMark: '', sequence, bytes: 137 };
 }
 
 const markOf = (through: number): Mark => ({

@@ -389,7 +389,8 @@ describe('openDiskSpool()', () => {
 describe('encodeEventRecord()', () => {
   it('keeps any event', () => {
     const text = fc.string({ unit: 'grapheme', maxLength: 30 });
-    const event = fc.record({ id: text, type: text, data: text, resumeId: text, receivedAt: fc.nat() });
+    const keyMark = fc.constantFrom('', 'KeyMark_-01');
+    const event = fc.record({ id: text, type: text, data: text, resumeId: text, receivedAt: fc.nat(), keyMark });
     fc.assert(
       fc.property(event, fc.boolean(), (some, isSame) => {
         const kept = isSame ? { ...some, resumeId: some.id } : some;
@@ -399,8 +400,8 @@ describe('encodeEventRecord()', () => {
   });
 
   it('is known by its version', () => {
-    const record = encodeEventRecord({ id: '', type: 'message', data: '', resumeId: '', receivedAt: 0 });
-    record[0] = 2;
+    const record = encodeEventRecord({ id: '', type: 'message', data: '', resumeId: '', receivedAt: 0, keyMark: '' });
+    record[0] = 3;
     expect(decodeEventRecord(record)).toBeUndefined();
   });
 });

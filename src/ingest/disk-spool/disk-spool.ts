@@ -124,10 +124,10 @@ export class DiskSpool implements Spool {
     return isCheckpoint && isOlder ? start : position;
   }
 
-  tryAppend(event: ReceivedEvent, resumeId: string): boolean {
+  tryAppend(event: ReceivedEvent, resumeId: string, keyMark = ''): boolean {
     const bytes = spooledBytesOf(event);
     if (!this.#hasMemoryFor(bytes) || !this.#hasDiskFor(bytes)) return false;
-    const stored: StoredEvent = { ...event, resumeId, sequence: this.#newest.through + 1, bytes };
+    const stored: StoredEvent = { ...event, resumeId, keyMark, sequence: this.#newest.through + 1, bytes };
     this.#window.append(stored);
     this.#windowBytes += bytes;
     this.#newest = markAfter(this.#newest, stored);

@@ -37,7 +37,8 @@ function setUp() {
     for (const data of texts) {
       const sequence = window.next;
       const id = String(sequence);
-      window.append({ id, type: 'message', data, receivedAt: 0, sequence, bytes: 100 + data.length, resumeId: id });
+      const event = { id, type: 'message', data, receivedAt: 0, resumeId: id, keyMark: '' };
+      window.append({ ...event, sequence, bytes: 100 + data.length });
       writer.wake();
     }
   };

@@ -48,13 +48,17 @@ export async function openDiskSpool(options: DiskSpoolOptions): Promise<Spool> {
 }
 
 async function recover(options: DiskSpoolOptions, lock: AsyncDisposable): Promise<Recovered> {
-  const { folder, pipeline, start, isCheckpoint = false, logger, sinks, segmentBytes } = options;
+  const { folder, pipeline, start, isCheckpoint = false, logger, sinks, segmentBytes, onFoundKey } = options;
   const saved = await loadCursors({ path: join(folder, 'cursors.json'), pipeline });
   const found = new Finder(saved, isCheckpoint ? start : { ...start, receivedAt: Number.NEGATIVE_INFINITY });
   const log = await openSegmentLog(
     { folder, segmentBytes },
     {
-      record: (record) => found.see(toStoredEvent(record)),
+      record: (record) => {
+        const event = toStoredEvent(record);
+        found.see(event);
+        if (event.keyMark !== '') onFoundKey?.(event.keyMark);
+      },
       segmentEnd: () => found.endSegment(),
     },
   );

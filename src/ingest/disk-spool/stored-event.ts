@@ -4,11 +4,10 @@ import { spooledBytesOf } from '../spool.js';
 import type { SpooledEvent } from '../spool.js';
 import type { LogRecord } from '../../log/index.js';
 import { decodeEventRecord } from './event-record.js';
+import type { KeptEvent } from './event-record.js';
 
-/** An event of the spool, with the id to resume from behind it. */
-export interface StoredEvent extends SpooledEvent {
-  readonly resumeId: string;
-}
+/** An event of the spool, with what a position behind it is made of. */
+export interface StoredEvent extends SpooledEvent, Pick<KeptEvent, 'resumeId' | 'keyMark'> {}
 
 /** A place in the spool: everything up to and with event `through`. */
 export interface Mark {
@@ -26,8 +25,8 @@ export function toStoredEvent({ sequence, payload }: LogRecord): StoredEvent {
   return { ...event, sequence, bytes: spooledBytesOf(event) };
 }
 
-function positionAfter({ resumeId, receivedAt }: StoredEvent): Position {
-  return { lastEventId: resumeId, receivedAt };
+function positionAfter({ resumeId, receivedAt, keyMark }: StoredEvent): Position {
+  return { lastEventId: resumeId, receivedAt, ...(keyMark === '' ? {} : { keyMark }) };
 }
 
 /** `mark` with the next event behind it. */

@@ -1,12 +1,31 @@
-import { Agent, request } from 'undici';
+import { createSecureContext, rootCertificates } from 'node:tls';
+import { Agent, ProxyAgent, request } from 'undici';
 import type { Dispatcher } from 'undici';
+import { IngestError } from '../errors.js';
+import { checkHttpUrl } from '../http-options.js';
+
+/** What a server is shown, and by what it is known; all in PEM. */
+export interface TlsOptions {
+  /** Certificates to trust beside those that come with Node. */
+  readonly ca?: string | Buffer;
+  /** The client's certificate; with `key` or not at all. */
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+}
 
 export interface HttpClientOptions {
   /** Milliseconds for the connection alone, TLS included. */
   readonly connectTimeoutMs: number;
+  /** An HTTP proxy; credentials in the URL are sent to it and never logged (default: none). */
+  readonly proxy?: string | undefined;
+  readonly tls?: TlsOptions | undefined;
 }
 
-interface HttpRequest {
+export interface HttpRequest {
+  /** Default `GET`. */
+  readonly method?: 'GET' | 'POST' | undefined;
+  /** Sent with POST, to the origin of `url` only. */
+  readonly body?: string | Uint8Array | undefined;
   /** Absolute, http or https; credentials in it are sent as Basic authorization. */
   readonly url: URL;
   /** Names in lower case. */
@@ -28,44 +47,82 @@ export interface HttpAnswer {
 
 export interface HttpClient {
   /**
-   * GETs `url`, following up to 5 redirects; resolves when the answer's headers are there.
-   * @throws Error the server cannot be reached, breaks HTTP, or redirects in circles.
+   * Asks for `url`, following up to 5 redirects; resolves when the answer's headers are there. What a POST
+   * becomes on a redirect is said in RFC 9110, 15.4: it stays one on 307 and 308, else it is a GET.
+   * @throws Error the server cannot be reached, breaks HTTP, redirects in circles, or a POST to another origin.
    */
-  get(httpRequest: HttpRequest): Promise<HttpAnswer>;
+  open(httpRequest: HttpRequest): Promise<HttpAnswer>;
   close(): Promise<void>;
 }
 
 const REDIRECTS_MAX = 5;
 const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+/** Of them, those that keep a POST a POST. */
+const KEEPING_STATUSES: ReadonlySet<number> = new Set([307, 308]);
 
 /**
  * HTTP for streams that never end. Node's own fetch gives up on a body that is silent for 300 s, so this is
  * undici with its timeouts off: the caller has a better one, which also knows when nobody reads.
+ * @throws IngestError `invalid-option`: the proxy's URL or something of `tls` cannot be used.
  */
-export function createHttpClient({ connectTimeoutMs }: HttpClientOptions): HttpClient {
-  const agent = new Agent({
-    connect: { timeout: connectTimeoutMs },
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    // A connection for each request: one that a server is about to close must not be used again.
-    pipelining: 0,
-  });
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  const dispatcher = createDispatcher(options);
   return {
-    get: (httpRequest) => follow(agent, httpRequest),
-    close: () => agent.destroy(),
+    open: (httpRequest) => follow(dispatcher, httpRequest),
+    close: () => dispatcher.destroy(),
   };
 }
 
-async function follow(agent: Agent, { url, headers, ownHeaders, signal }: HttpRequest): Promise<HttpAnswer> {
+function createDispatcher({ connectTimeoutMs, proxy, tls = {} }: HttpClientOptions): Dispatcher {
+  checkTls(tls);
+  const { ca, ...identity } = tls;
+  // `ca` alone would take the place of all others.
+  const trust = { timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) };
+  const connect = { ...trust, ...identity };
+  // A connection for each request: one that a server is about to close must not be used again.
+  const limits = { pipelining: 0, headersTimeout: 0, bodyTimeout: 0 };
+  if (proxy === undefined) return new Agent({ ...limits, connect });
+  const uri = checkHttpUrl(proxy, 'the proxy').href;
+  // No tunnel to plain HTTP: many proxies allow one to port 443 only.
+  return new ProxyAgent({ ...limits, uri, requestTls: connect, proxyTls: trust, proxyTunnel: false });
+}
+
+function checkTls(tls: TlsOptions): void {
+  if ((tls.cert === undefined) !== (tls.key === undefined))
+    throw new IngestError('invalid-option', 'Cannot show a certificate: certificate and key are needed together');
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    const message = 'Cannot use these certificates or this key: not PEM, or not of each other';
+    throw new IngestError('invalid-option', message, { cause: error });
+  }
+}
+
+async function follow(
+  dispatcher: Dispatcher,
+  { url, headers, ownHeaders, signal, ...rest }: HttpRequest,
+): Promise<HttpAnswer> {
   let target = url;
+  let { method = 'GET', body } = rest;
   for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects += 1) {
-    const own = target.origin === url.origin ? { ...basicAuthorization(url), ...ownHeaders } : {};
-    const address = target.origin + target.pathname + target.search;
-    const answer = toAnswer(await request(address, { dispatcher: agent, headers: { ...headers, ...own }, signal }));
+    const isOwn = target.origin === url.origin;
+    if (!isOwn && body !== undefined) throw new Error('redirected to another origin, which must not get the body');
+    const own = isOwn ? { ...basicAuthorization(url), ...ownHeaders } : {};
+    const response = await request(target.origin + target.pathname + target.search, {
+      dispatcher,
+      method,
+      body: body ?? null,
+      headers: { ...headers, ...own },
+      signal,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    const answer = toAnswer(response);
     const location = REDIRECT_STATUSES.has(answer.status) ? answer.header('location') : undefined;
     if (location === undefined) return answer;
     answer.discard();
     target = resolveRedirect(location, target);
+    if (!KEEPING_STATUSES.has(answer.status)) [method, body] = ['GET', undefined];
   }
   throw new Error(`redirected more than ${REDIRECTS_MAX} times`);
 }

@@ -11,6 +11,8 @@ export type ConnectionOutcome =
   | { readonly kind: 'event-too-large' }
   /** No byte for too long. */
   | { readonly kind: 'idle-timeout' }
+  /** No event for too long, though bytes came. */
+  | { readonly kind: 'event-timeout' }
   /** The body ended as a body should. */
   | { readonly kind: 'closed' }
   /** The network or the HTTP broke. */
@@ -28,6 +30,10 @@ export interface ConnectionFacts {
   readonly sinceStartMs: number;
   /** The last `retry:` of the stream, in milliseconds. */
   readonly retryMs?: number;
+  /** Each request asks for a token anew: a refused one may be followed by a better one (default false). */
+  readonly hasToken?: boolean;
+  /** A clean end is the stream's end for good (default false). */
+  readonly isFinite?: boolean;
 }
 
 export type Verdict =
@@ -63,22 +69,28 @@ export function decideReconnect(outcome: ConnectionOutcome, facts: ConnectionFac
       return { kind: 'end' };
     case 'status':
       if (outcome.status === 204) return { kind: 'end' };
-      if (outcome.status >= 400 && outcome.status < 500 && !HEALING_4XX.has(outcome.status))
-        return { kind: 'fail', message: `the server answered ${outcome.status}` };
+      if (!canHeal(outcome.status, facts)) return { kind: 'fail', message: `the server answered ${outcome.status}` };
       return reconnect(outcome.kind, facts, { backoff: 'grow', retryAfterMs: outcome.retryAfterMs });
     case 'refused':
-      if (!outcome.isRetryable) return { kind: 'fail', message: `${outcome.message} (${outcome.code})` };
+      if (!outcome.isRetryable && !(facts.hasToken === true && outcome.code.startsWith('token-')))
+        return { kind: 'fail', message: `${outcome.message} (${outcome.code})` };
       return reconnect(outcome.kind, facts, { backoff: 'grow' });
     case 'not-an-event-stream':
     case 'event-too-large':
       // Events before it prove nothing: the same thing may come again at once.
       return reconnect(outcome.kind, facts, { backoff: 'grow' });
     case 'closed':
+      if (facts.isFinite === true) return { kind: 'end' };
       return reconnect(outcome.kind, facts, { backoff: isHealthy(facts) ? 'none' : 'grow' });
     case 'idle-timeout':
+    case 'event-timeout':
     case 'broken':
       return reconnect(outcome.kind, facts, { backoff: isHealthy(facts) ? 'reset' : 'grow' });
   }
+}
+
+function canHeal(status: number, { hasToken = false }: ConnectionFacts): boolean {
+  return status < 400 || status >= 500 || HEALING_4XX.has(status) || (status === 401 && hasToken);
 }
 
 function isHealthy({ hadEvent, connectedMs }: ConnectionFacts): boolean {
