@@ -45,7 +45,7 @@ describe('tidegate ingest', () => {
     const flags = ['--url', upstream.url, '--sink.file.dir', './archive', ...rules, ...AT];
     await using ingest = start(['ingest', '--pipeline.name', 'news', ...flags], { cwd: folder.path });
     const [, url = ''] = await ingest.stdout.until(URL_LINE);
-    const sink = 'pipeline="news",sink="news"';
+    const sink = 'pipeline="news",sink="file"';
     await expect.poll(() => metric(url, `tidegate_ingest_sink_events_total{${sink}}`), { timeout: 10_000 }).toBe(2);
     const read = (name: string): Promise<number | undefined> => metric(url, `tidegate_ingest_${name}`);
     expect(await read('events_total{pipeline="news"}')).toBe(5);

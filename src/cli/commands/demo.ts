@@ -97,7 +97,7 @@ async function wire(
     ...(types.length === 0 ? {} : { types }),
     sinks: [
       { sink: createHubSink({ url: server.url, channel: source.channel }) },
-      { sink: createFileSink({ folder: join(archive, 'archive'), name: source.name, rotateBytes: ROTATE_BYTES }) },
+      { sink: createFileSink({ folder: join(archive, 'archive'), prefix: source.name, rotateBytes: ROTATE_BYTES }) },
     ],
     checkpoint: createFileCheckpointStore({
       path: join(archive, `${source.name}.checkpoint.json`),

@@ -72,7 +72,7 @@ async function createSinks(
   if (folder !== undefined) {
     const sink = createFileSink({
       folder: resolve(cwd, folder),
-      name: settings['pipeline.name'],
+      prefix: settings['pipeline.name'],
       format: settings.format,
       rotateBytes: settings['sink.file.rotateBytes'],
       rotateMs: settings['sink.file.rotateMs'],

@@ -72,7 +72,7 @@ describe('createFileSink()', () => {
   it('names files by their archive and start, and seals by size', async () => {
     await using folder = await createTemporaryFolder();
     const clock = new ManualClock(Date.UTC(2026, 10, 20, 23, 32, 53, 123));
-    const sink = await openSink({ folder: folder.path, name: 'a.b', rotateBytes: 8, clock });
+    const sink = await openSink({ folder: folder.path, prefix: 'a.b', rotateBytes: 8, clock });
     await writeEach(sink, '[1]', '[2]', '[3]');
     expect(await readArchive(folder.path)).toEqual({
       'a.b-20261120T233253123Z.ndjson': '[1]\n[2]\n',
@@ -205,8 +205,8 @@ describe('createFileSink()', () => {
     });
   });
 
-  it.each(['', '../x', '.hidden', 'a/b', 'a b'])('refuses the name %j', (name) => {
-    expect(() => createFileSink({ folder: '/nowhere', name })).toThrow(/^Cannot name an archive/);
+  it.each(['', '../x', '.hidden', 'a/b', 'a b'])('refuses the name %j', (prefix) => {
+    expect(() => createFileSink({ folder: '/nowhere', prefix })).toThrow(/^Cannot name an archive/);
   });
 
   it('goes on into a new file when one cannot be sealed, and seals it at the next start', async () => {

@@ -17,8 +17,10 @@ import type { BatchLimits, Sink, SinkContext, WriteResult } from './sink.js';
 export interface FileSinkOptions {
   /** Made where it is missing. */
   readonly folder: string;
-  /** Unique in its pipeline, and how its files begin (default `events`): letters, digits, `.`, `_` and `-`. */
+  /** Unique in its pipeline (default `file`). */
   readonly name?: string;
+  /** How its files begin (default `events`): letters, digits, `.`, `_` and `-`. */
+  readonly prefix?: string;
   /** Default `ndjson`. With `data` nothing ends a record, so one torn by a crash cannot be cut off. */
   readonly format?: Format;
   /** A file is sealed before it grows beyond this many bytes (default 64 MiB). */
@@ -37,7 +39,7 @@ const ROTATE_MS = 3_600_000;
 const BATCH: BatchLimits = { eventsMax: 1000, bytesMax: 1024 * 1024, waitMs: 200 };
 
 /**
- * Archives events in files of a folder. The growing file is `<name>-<UTC time>.ndjson.part`, plain text that
+ * Archives events in files of a folder. The growing file is `<prefix>-<UTC time>.ndjson.part`, plain text that
  * can be read at any time; sealed it is `.ndjson` or `.ndjson.gz`. A batch is acknowledged when it is on
  * the disk; after a crash a torn line is cut off and the same part goes on.
  * @throws IngestError `invalid-option`; its `open` throws `archive-locked` where another process writes there,
@@ -66,6 +68,7 @@ class FileSink implements Sink {
   readonly name: string;
   readonly batch: BatchLimits;
   readonly #folder: string;
+  readonly #lockPath: string;
   readonly #format: Format;
   readonly #rotation: Rotation;
   readonly #archive: ArchiveFolder;
@@ -77,24 +80,25 @@ class FileSink implements Sink {
   /** What is under way; writes, rotations and the end come one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ folder, name = 'events', format = 'ndjson', gzip = false, ...options }: FileSinkOptions) {
-    if (!/^[A-Za-z0-9._-]{1,100}$/.test(name) || name.startsWith('.'))
-      throw new IngestError('invalid-option', `Cannot name an archive ${JSON.stringify(name.slice(0, 100))}`);
-    this.name = name;
+  constructor({ folder, prefix = 'events', format = 'ndjson', gzip = false, ...options }: FileSinkOptions) {
+    if (!/^[A-Za-z0-9._-]{1,100}$/.test(prefix) || prefix.startsWith('.'))
+      throw new IngestError('invalid-option', `Cannot name an archive ${JSON.stringify(prefix.slice(0, 100))}`);
+    this.name = options.name ?? 'file';
+    this.#lockPath = join(resolve(folder), `.${prefix}.lock`);
     this.batch = { ...BATCH, ...options.batch };
     this.#folder = resolve(folder);
     this.#format = format;
     this.#rotation = { rotateBytes: options.rotateBytes ?? ROTATE_BYTES, rotateMs: options.rotateMs ?? ROTATE_MS };
     this.#clock = options.clock ?? systemClock;
     const extension = extensionOf(format);
-    this.#archive = new ArchiveFolder({ folder: this.#folder, name, extension, gzip, hasLines: format !== 'data' });
+    this.#archive = new ArchiveFolder({ folder: this.#folder, name: prefix, extension, gzip, hasLines: format !== 'data' });
   }
 
   async open({ logger }: SinkContext): Promise<void> {
     this.#logger = logger;
     try {
       await mkdir(this.#folder, { recursive: true });
-      const path = join(this.#folder, `.${this.name}.lock`);
+      const path = this.#lockPath;
       this.#lock = await lockFile({ path, refusal: 'Cannot write to the archive', code: 'archive-locked' });
       this.#part = await this.#archive.recover();
     } catch (error) {
