@@ -91,7 +91,13 @@ class FileSink implements Sink {
     this.#rotation = { rotateBytes: options.rotateBytes ?? ROTATE_BYTES, rotateMs: options.rotateMs ?? ROTATE_MS };
     this.#clock = options.clock ?? systemClock;
     const extension = extensionOf(format);
-    this.#archive = new ArchiveFolder({ folder: this.#folder, name: prefix, extension, gzip, hasLines: format !== 'data' });
+    this.#archive = new ArchiveFolder({
+      folder: this.#folder,
+      name: prefix,
+      extension,
+      gzip,
+      hasLines: format !== 'data',
+    });
   }
 
   async open({ logger }: SinkContext): Promise<void> {
