@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../test/support/capturing-logger.js';
 import type { CheckpointStore } from './checkpoint.js';
@@ -53,35 +52,5 @@ describe('createPipeline()', () => {
       fields: { pipeline: 'p', code: 'checkpoint-locked', error: 'held' },
       message: 'Pipeline failed',
     });
-  });
-
-  it('ends at once when somebody else has saved the checkpoint, and saves no more', async () => {
-    steps.length = 0;
-    const taken: CheckpointStore = {
-      ...store,
-      save: () =>
-        steps.includes('save')
-          ? Promise.reject(new IngestError('checkpoint-taken', 'Cannot save: taken'))
-          : note('save'),
-    };
-    const endless: Source = {
-      ...source,
-      async *read({ signal }) {
-        yield [{ kind: 'position', resumeId: '7' }];
-        if (!signal.aborted) await once(signal, 'abort');
-      },
-    };
-    const pipeline = createPipeline({
-      name: 'p',
-      source: endless,
-      sinks: [{ sink }],
-      checkpoint: taken,
-      checkpointIntervalMs: 0,
-      logger,
-    });
-    const outcome = { kind: 'failed', code: 'checkpoint-taken', message: 'Cannot save: taken' };
-    expect(await pipeline.run(never)).toEqual(outcome);
-    expect(steps).toEqual(['lock', 'load', 'save', 'release']);
-    expect(pipeline.stats().checkpoint).toMatchObject({ saves: 1, failures: 1 });
   });
 });
