@@ -4,6 +4,7 @@ import type { HistoryRequest, ListRequest } from '../listing.js';
 import type { Revocation } from '../auth/revocations.js';
 import type { Connection, ConnectionQuery, Identity } from '../connection.js';
 import type { Publication } from './backplane.js';
+import type { Question } from './question.js';
 
 /** What a worker asks of the primary, and what the answer is to: every request has one. */
 export type Request =
@@ -40,9 +41,6 @@ export type PrimaryMessage =
   | { readonly kind: 'answer'; readonly id: number; readonly result: unknown; readonly headOffset: number }
   | { readonly kind: 'refusal'; readonly id: number; readonly error: LinkError }
   | { readonly kind: 'question'; readonly id: number; readonly question: Question };
-
-/** What the primary asks of a worker; every question has a reply. */
-export type Question = { readonly ask: 'report' } | { readonly ask: 'end' | 'behind'; readonly connectionId: string };
 
 /** A HubError on its way between two processes. */
 export interface LinkError extends ErrorPlace {

@@ -10,7 +10,8 @@ import type { Connection, Identity } from '../connection.js';
 import type { ConnectionDetail, MetricsReport } from './backplane.js';
 import { Followers } from './followers.js';
 import { toLinkError } from './link-messages.js';
-import type { PrimaryMessage, Question, Request, WorkerMessage } from './link-messages.js';
+import type { PrimaryMessage, Request, WorkerMessage } from './link-messages.js';
+import type { Question } from './question.js';
 import { encodeLinkFrame, Link } from './link.js';
 import type { MemoryBackplane } from './memory.js';
 

@@ -19,8 +19,10 @@ import type {
 } from './backplane.js';
 import { Followers } from './followers.js';
 import { fromLinkError } from './link-messages.js';
-import type { PrimaryMessage, Question, Request, WorkerMessage } from './link-messages.js';
+import type { PrimaryMessage, Request, WorkerMessage } from './link-messages.js';
 import { Link } from './link.js';
+import { answerQuestion } from './question.js';
+import type { Question } from './question.js';
 import type { LinkFrame } from './link.js';
 
 export interface WorkersBackplaneOptions {
@@ -262,18 +264,7 @@ export class WorkersBackplane implements Backplane {
   }
 
   async #reply(id: number, question: Question): Promise<void> {
-    this.#send({ kind: 'reply', id, reply: await this.#answer(question) });
-  }
-
-  async #answer(question: Question): Promise<unknown> {
-    switch (question.ask) {
-      case 'report':
-        return this.#owner?.report();
-      case 'behind':
-        return this.#owner?.eventsBehind(question.connectionId);
-      case 'end':
-        return this.#owner?.end(question.connectionId);
-    }
+    this.#send({ kind: 'reply', id, reply: await answerQuestion(this.#owner, question) });
   }
 
   #lost(): void {

@@ -1,11 +1,6 @@
+import type { Question } from '../question.js';
 import { ANSWER_MS } from './limits.js';
 import { parseObject } from './replies.js';
-
-/** What a node asks another; every question has an answer. */
-export type Question =
-  | { readonly ask: 'report' }
-  | { readonly ask: 'behind'; readonly connectionId: string }
-  | { readonly ask: 'end'; readonly connectionId: string };
 
 type Message =
   | { readonly kind: 'question'; readonly from: string; readonly id: number; readonly question: Question }

@@ -16,6 +16,7 @@ import type {
   Publication,
   Published,
 } from '../backplane.js';
+import { answerQuestion } from '../question.js';
 import { ChannelList } from './channel-list.js';
 import type { RedisLink } from './client.js';
 import { RedisCondition } from './condition.js';
@@ -24,7 +25,6 @@ import { REVOCATIONS_MAX, SWEEP_CHANNELS_MAX, historyArguments } from './limits.
 import type { RedisBackplaneOptions } from './options.js';
 import { Publisher } from './publisher.js';
 import { Questions } from './questions.js';
-import type { Question } from './questions.js';
 import { startRedisBridge } from './redis-bridge.js';
 import type { RedisBridge } from './redis-bridge.js';
 import { Registry } from './registry.js';
@@ -115,7 +115,7 @@ export class RedisBackplane implements Backplane {
     this.#questions = new Questions({
       nodeId: this.#nodeId,
       send: (nodeId, message) => this.#connected.publish(`${base}node:${nodeId}`, message),
-      answer: (question) => this.#answer(question),
+      answer: (question) => answerQuestion(this.#owner, question),
     });
   }
 
@@ -439,17 +439,6 @@ export class RedisBackplane implements Backplane {
     const located = await this.#registry.find(identity, id);
     if (located === undefined) throw new HubError('unknown-connection', `Cannot find connection ${quote(id)}`);
     return located;
-  }
-
-  async #answer(question: Question): Promise<unknown> {
-    switch (question.ask) {
-      case 'report':
-        return this.#owner?.report();
-      case 'behind':
-        return this.#owner?.eventsBehind(question.connectionId);
-      case 'end':
-        return this.#owner?.end(question.connectionId);
-    }
   }
 
   /** @throws HubError `backplane-unavailable` where it takes too long. */
