@@ -6,3 +6,4 @@ export { parseDuration } from './duration.js';
 export { parsePointer, valueAt, valueIn } from './json-pointer.js';
 export type { Pointer } from './json-pointer.js';
 export { createSeededRandom } from './random.js';
+export { parseRetryAfter } from './retry-after.js';

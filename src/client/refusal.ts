@@ -1,3 +1,4 @@
+import { parseRetryAfter } from '../base/index.js';
 import { ClientError } from './errors.js';
 
 /** Statuses of 4xx that may heal by themselves. */
@@ -11,7 +12,7 @@ const RETRYABLE_4XX: ReadonlySet<number> = new Set([408, 425, 429]);
 export async function readRefusal(response: Response, what: string): Promise<ClientError> {
   const { status } = response;
   const problem = await readProblem(response);
-  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after') ?? '');
+  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after') ?? '', Date.now());
   return new ClientError({
     code: text(problem['code']) ?? `http-${status}`,
     message: `${what}: ${text(problem['detail']) ?? text(problem['title']) ?? `the server answered ${status}`}`,
@@ -34,11 +35,4 @@ async function readProblem(response: Response): Promise<Readonly<Record<string, 
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value.slice(0, 500) : undefined;
-}
-
-/** Milliseconds of a `Retry-After`, a number of seconds or an HTTP date. */
-function parseRetryAfter(value: string): number | undefined {
-  if (/^[0-9]{1,9}$/.test(value)) return Number(value) * 1000;
-  const date = /^[A-Z][a-z]+, /.test(value) ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(date) ? undefined : Math.max(date - Date.now(), 0);
 }

@@ -1,4 +1,4 @@
-import { createBackoff, sleep, systemClock } from '../../base/index.js';
+import { createBackoff, parseRetryAfter, sleep, systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
 import { readWebhookSecret, signatureHeaders, WEBHOOK_SECRET_BYTES_ADVISED } from '../../runtime/index.js';
 import type { WebhookKey } from '../../runtime/index.js';
@@ -7,7 +7,6 @@ import { IngestError, messageOf } from '../errors.js';
 import { formatRecord } from '../format.js';
 import { checkHeaders, checkHttpUrl } from '../http-options.js';
 import { retry } from '../retry.js';
-import { parseRetryAfter } from '../sources/reconnect.js';
 import type { SpooledEvent } from '../spool.js';
 import { USER_AGENT } from '../user-agent.js';
 import { judgeStatus } from './http-verdict.js';

@@ -1,3 +1,4 @@
+import { parseRetryAfter } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
 import { isControlType, ProtocolError } from '../../protocol/index.js';
 import type { EventParser, ParsedEvent } from '../../protocol/index.js';
@@ -7,7 +8,6 @@ import type { SourceItem } from '../source.js';
 import { decodeBody } from './content-coding.js';
 import { ControlReader } from './control-events.js';
 import type { HttpAnswer, HttpClient, HttpRequest } from './http.js';
-import { parseRetryAfter } from './reconnect.js';
 import type { ConnectionOutcome } from './reconnect.js';
 import { ResumeTrail } from './resume-trail.js';
 import type { StreamFormat } from './stream-format.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decideReconnect, parseRetryAfter } from './reconnect.js';
+import { decideReconnect } from './reconnect.js';
 import type { ConnectionFacts, ConnectionOutcome } from './reconnect.js';
 
 const FRESH: ConnectionFacts = { hadEvent: false, connectedMs: 0, sinceStartMs: 5000 };
@@ -70,20 +70,5 @@ describe('decideReconnect()', () => {
     ],
   ] as const)('reconnects on %s', (_, outcome, facts, expected) => {
     expect(decideReconnect(outcome, facts)).toEqual({ kind: 'reconnect', cause: outcome.kind, ...expected });
-  });
-});
-
-describe('parseRetryAfter()', () => {
-  it.each([
-    ['120', 120_000],
-    ['0', 0],
-    ['Fri, 20 Nov 2026 00:00:30 GMT', 30_000],
-    ['Thu, 19 Nov 2026 00:00:00 GMT', 0],
-    ['soon', undefined],
-    ['-5', undefined],
-    ['1.5', undefined],
-    ['', undefined],
-  ])('reads %j', (value, expected) => {
-    expect(parseRetryAfter(value, Date.UTC(2026, 10, 20))).toBe(expected);
   });
 });
