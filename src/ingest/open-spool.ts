@@ -12,6 +12,8 @@ const SEGMENTS_MIN = 4;
 
 export interface OpenSpoolOptions extends SpoolOptions, PipelineSpool {
   readonly pipeline: string;
+  /** As `DiskSpoolOptions` has it. */
+  readonly saveIntervalMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -140,6 +140,7 @@ export class PipelineRun {
     const spool = await openSpool({
       ...this.#options.spool,
       pipeline: this.#options.name,
+      saveIntervalMs: intervalMs,
       clock,
       logger,
       sinks: sinks.map(({ sink, onFull = 'block' }) => ({ name: sink.name, onFull })),

@@ -11,6 +11,8 @@ export interface CursorFileOptions {
   readonly path: string;
   /** Whose spool it is. */
   readonly pipeline: string;
+  /** Milliseconds between two saves, at least. */
+  readonly intervalMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
   /** What to save, asked for at each save. */
@@ -18,7 +20,6 @@ export interface CursorFileOptions {
 }
 
 const VERSION = 1;
-const INTERVAL_MS = 1000;
 
 /**
  * Where each sink is in the spool, saved now and then: after a crash a sink gets again what it acknowledged since.
@@ -32,9 +33,9 @@ export class CursorFile {
     this.#options = options;
   }
 
-  /** A sink has acknowledged something: it is saved within a second. */
+  /** A sink has acknowledged something: it is saved within the interval. */
   markDirty(): void {
-    this.#cancel ??= this.#options.clock.after(INTERVAL_MS, () => {
+    this.#cancel ??= this.#options.clock.after(this.#options.intervalMs, () => {
       this.#cancel = undefined;
       void this.save();
     });

@@ -26,6 +26,7 @@ async function open(folder: string, options: Partial<DiskSpoolOptions> = {}): Pr
   const spool = await openDiskSpool({
     folder,
     pipeline: 'p',
+    saveIntervalMs: 1000,
     clock: new ManualClock(),
     logger,
     diskBytesMax: 1e6,
@@ -273,6 +274,7 @@ describe('openDiskSpool()', () => {
     const options: DiskSpoolOptions = {
       folder: folder.path,
       pipeline: 'p',
+      saveIntervalMs: 1000,
       clock,
       logger: createCapturingLogger(),
       diskBytesMax: 1e6,

@@ -62,7 +62,7 @@ export class DiskSpool implements Spool {
 
   constructor(options: DiskSpoolOptions, recovered: Recovered) {
     const { log, newest, sinks } = recovered;
-    const { folder, pipeline, clock, logger, segmentBytes } = options;
+    const { folder, pipeline, saveIntervalMs: intervalMs, clock, logger, segmentBytes } = options;
     this.#options = options;
     this.#logger = logger;
     this.#log = log;
@@ -94,6 +94,7 @@ export class DiskSpool implements Spool {
     this.#cursors = new CursorFile({
       path: join(folder, 'cursors.json'),
       pipeline,
+      intervalMs,
       clock,
       logger,
       cursors: () => this.#durableCursors(),

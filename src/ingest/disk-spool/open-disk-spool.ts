@@ -24,6 +24,8 @@ export interface DiskSpoolOptions extends SpoolOptions {
   /** Space is given back, and events are dropped, by files of about this size. */
   readonly segmentBytes: number;
   readonly pipeline: string;
+  /** Milliseconds between two saves of where the sinks are, at least. */
+  readonly saveIntervalMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
