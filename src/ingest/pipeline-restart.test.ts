@@ -8,7 +8,7 @@ import {
   untilAborted,
 } from '../../test/support/pipeline-parts.js';
 import { createTemporaryFolder } from '../../test/support/temporary-folder.js';
-import type { Checkpoint, CheckpointStore } from './checkpoint.js';
+import type { Checkpoint, CheckpointStore } from './checkpoints/checkpoint.js';
 import { IngestError } from './errors.js';
 import { createPipeline } from './pipeline.js';
 

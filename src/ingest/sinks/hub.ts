@@ -7,7 +7,7 @@ import type { Logger } from '../../runtime/index.js';
 import { IngestError, messageOf } from '../errors.js';
 import { checkHeaders, checkHttpUrl } from '../http-options.js';
 import { retry } from '../retry.js';
-import type { SpooledEvent } from '../spool.js';
+import type { SpooledEvent } from '../spool/spool.js';
 import type { BatchLimits, Sink, SinkContext, WriteResult } from './sink.js';
 
 export interface HubSinkOptions {

@@ -9,7 +9,7 @@ import * as fake from '../../../test/support/fake-aws.js';
 import type { AwsFault, FakeAws } from '../../../test/support/fake-aws.js';
 import { CREDENTIALS, REGION } from '../../../test/support/kinesalite.js';
 import { MemoryDeadLetters } from '../../../test/support/memory-dead-letters.js';
-import type { SpooledEvent } from '../spool.js';
+import type { SpooledEvent } from '../spool/spool.js';
 import { createFirehoseSink } from './firehose.js';
 import { createKinesisSink } from './kinesis.js';
 import type { KinesisSinkOptions } from './kinesis.js';

@@ -1,6 +1,6 @@
 import { systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
-import type { Source, SourceItem } from '../source.js';
+import type { Source, SourceItem } from './source.js';
 import { Downtime } from './downtime.js';
 import { EventReader } from './event-reader.js';
 import type { StreamFormat } from './stream-format.js';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/index.js';
 import type { EventParser } from '../../protocol/index.js';
-import type { SourceItem } from '../source.js';
+import type { SourceItem } from './source.js';
 import type { StreamFormat } from './stream-format.js';
 
 export interface EventReaderOptions {

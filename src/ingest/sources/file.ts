@@ -4,7 +4,7 @@ import { extname } from 'node:path';
 import { sleep, systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
 import { IngestError, messageOf } from '../errors.js';
-import type { GapRecord, Source, SourceItem, SourceReadOptions, SourceStats } from '../source.js';
+import type { GapRecord, Source, SourceItem, SourceReadOptions, SourceStats } from './source.js';
 import { decodeBody } from './content-coding.js';
 import { EventReader } from './event-reader.js';
 import type { StreamFormat } from './stream-format.js';

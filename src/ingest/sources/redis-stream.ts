@@ -1,7 +1,7 @@
 import { systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
 import type { RedisClient } from '../redis-client.js';
-import type { GapRecord, ReceivedEvent, Source, SourceItem } from '../source.js';
+import type { GapRecord, ReceivedEvent, Source, SourceItem } from './source.js';
 import { RedisSource } from './redis-source.js';
 
 export interface RedisStreamSourceOptions {

@@ -4,7 +4,7 @@ import { createCapturingLogger } from '../../../test/support/capturing-logger.js
 import { JumpingClock } from '../../../test/support/clocks.js';
 import { dataOf, readSource, resumeIdsOf } from '../../../test/support/reading.js';
 import { hasRedis, startRedis, tell } from '../../../test/support/redis-server.js';
-import type { Source, SourceItem, SourceReadOptions } from '../source.js';
+import type { Source, SourceItem, SourceReadOptions } from './source.js';
 import { createRedisChannelSource } from './redis-channel.js';
 import { createRedisStreamSource } from './redis-stream.js';
 

@@ -6,7 +6,7 @@ import { ManualClock } from '../../../test/support/clocks.js';
 import { dataOf, readSse as readAll } from '../../../test/support/reading.js';
 import { cut, hold, serve, startUpstream, status } from '../../../test/support/upstream.js';
 import { systemClock } from '../../base/index.js';
-import type { SourceItem } from '../source.js';
+import type { SourceItem } from './source.js';
 import { createSseSource } from './sse.js';
 
 describe('createSseSource()', () => {

@@ -10,7 +10,7 @@ import { FakeS3 } from '../../../../test/support/fake-s3.js';
 import type { Fault } from '../../../../test/support/fake-s3.js';
 import { S3Archive } from '../../../../test/support/s3-archive.js';
 import { createTemporaryFolder } from '../../../../test/support/temporary-folder.js';
-import type { SpooledEvent } from '../../spool.js';
+import type { SpooledEvent } from '../../spool/spool.js';
 import type { Sink } from '../sink.js';
 import { createS3Sink } from './s3.js';
 import type { S3SinkOptions } from './s3.js';

@@ -1,9 +1,9 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { removeTemporaryFiles, writeFileAtomic } from '../runtime/index.js';
-import { IngestError, messageOf } from './errors.js';
-import { lockFile } from './file-lock.js';
-import type { GapRecord } from './source.js';
+import { removeTemporaryFiles, writeFileAtomic } from '../../runtime/index.js';
+import { IngestError, messageOf } from '../errors.js';
+import { lockFile } from '../file-lock.js';
+import type { GapRecord } from '../sources/source.js';
 
 /** Where a pipeline goes on after a restart. */
 export interface Checkpoint {

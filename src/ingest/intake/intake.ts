@@ -5,7 +5,7 @@ import { createFieldFilter } from './fields.js';
 import type { FieldRules } from './fields.js';
 import { createMatch } from './match.js';
 import type { Match } from './match.js';
-import type { ReceivedEvent } from './source.js';
+import type { ReceivedEvent } from '../sources/source.js';
 
 /** What becomes of events between source and spool, in this order. */
 export interface IntakeRules {

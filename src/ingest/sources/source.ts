@@ -1,4 +1,4 @@
-import type { Logger } from '../runtime/index.js';
+import type { Logger } from '../../runtime/index.js';
 
 /** One event as it came from a source. */
 export interface ReceivedEvent {

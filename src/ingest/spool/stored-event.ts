@@ -1,7 +1,7 @@
-import type { Position } from '../checkpoint-tracker.js';
+import type { Position } from '../checkpoints/checkpoint-tracker.js';
 import { IngestError } from '../errors.js';
-import { spooledBytesOf } from '../spool.js';
-import type { SpooledEvent } from '../spool.js';
+import { spooledBytesOf } from './spool.js';
+import type { SpooledEvent } from './spool.js';
 import type { LogRecord } from '../../log/index.js';
 import { decodeEventRecord } from './event-record.js';
 import type { KeptEvent } from './event-record.js';

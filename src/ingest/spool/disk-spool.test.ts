@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../../test/support/capturing-logger.js';
 import { ManualClock } from '../../../test/support/clocks.js';
 import { createTemporaryFolder } from '../../../test/support/temporary-folder.js';
-import type { Spool } from '../spool.js';
+import type { Spool } from './spool.js';
 import { DiskSpool } from './disk-spool.js';
 import { decodeEventRecord, encodeEventRecord } from './event-record.js';
 import { openDiskSpool } from './open-disk-spool.js';

@@ -1,6 +1,6 @@
-import { parsePointer } from '../base/index.js';
-import type { Pointer } from '../base/index.js';
-import { IngestError } from './errors.js';
+import { parsePointer } from '../../base/index.js';
+import type { Pointer } from '../../base/index.js';
+import { IngestError } from '../errors.js';
 import type { EventView } from './event-view.js';
 
 /** Whether an event is meant. */

@@ -1,7 +1,7 @@
-import type { Clock } from '../base/index.js';
-import type { Logger } from '../runtime/index.js';
-import { openDiskSpool } from './disk-spool/open-disk-spool.js';
-import type { PipelineSpool } from './pipeline.js';
+import type { Clock } from '../../base/index.js';
+import type { Logger } from '../../runtime/index.js';
+import { openDiskSpool } from './open-disk-spool.js';
+import type { PipelineSpool } from '../pipeline.js';
 import { MemorySpool } from './spool.js';
 import type { Spool, SpoolOptions } from './spool.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Dedupe } from './dedupe.js';
 import { Intake } from './intake.js';
-import type { ReceivedEvent } from './source.js';
+import type { ReceivedEvent } from '../sources/source.js';
 
 function event(data: object, type = 'message', receivedAt = 0): ReceivedEvent {
   return { id: '', type, data: JSON.stringify(data), receivedAt };

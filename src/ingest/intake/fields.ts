@@ -1,5 +1,5 @@
-import { parsePointer } from '../base/index.js';
-import { IngestError } from './errors.js';
+import { parsePointer } from '../../base/index.js';
+import { IngestError } from '../errors.js';
 import type { EventView } from './event-view.js';
 
 export interface FieldRules {

@@ -1,8 +1,8 @@
-import { CheckpointTracker } from './checkpoint-tracker.js';
-import type { Position } from './checkpoint-tracker.js';
+import { CheckpointTracker } from '../checkpoints/checkpoint-tracker.js';
+import type { Position } from '../checkpoints/checkpoint-tracker.js';
 import { Notifier } from './notifier.js';
 import { SequenceLog } from './sequence-log.js';
-import type { ReceivedEvent } from './source.js';
+import type { ReceivedEvent } from '../sources/source.js';
 
 /** An event that waits for its sinks. */
 export interface SpooledEvent extends ReceivedEvent {

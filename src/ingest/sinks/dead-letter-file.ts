@@ -1,10 +1,10 @@
 import { mkdir, open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { syncFolder } from '../runtime/index.js';
+import { syncFolder } from '../../runtime/index.js';
 import { formatDeadLetter } from './dead-letters.js';
 import type { DeadLetter, DeadLetters } from './dead-letters.js';
-import { IngestError } from './errors.js';
+import { IngestError } from '../errors.js';
 
 export interface DeadLetterFileOptions {
   /** Its folder is made where it is missing. Only one process may write to it. */

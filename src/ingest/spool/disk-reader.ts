@@ -1,7 +1,7 @@
 import type { LogPlace, SegmentLog } from '../../log/index.js';
 import { IngestError, messageOf } from '../errors.js';
-import { SequenceLog } from '../sequence-log.js';
-import type { OnFull, SpooledEvent, SpoolReader, TakeLimits } from '../spool.js';
+import { SequenceLog } from './sequence-log.js';
+import type { OnFull, SpooledEvent, SpoolReader, TakeLimits } from './spool.js';
 import { markAfter, toStoredEvent } from './stored-event.js';
 import type { Mark, StoredEvent } from './stored-event.js';
 

@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { describeCheckpointStore } from '../../test/conformance/checkpoint.js';
-import { createTemporaryFolder } from '../../test/support/temporary-folder.js';
+import { describeCheckpointStore } from '../../../test/conformance/checkpoint.js';
+import { createTemporaryFolder } from '../../../test/support/temporary-folder.js';
 import { createFileCheckpointStore } from './checkpoint.js';
 
 const GOOD = {

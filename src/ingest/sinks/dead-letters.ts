@@ -1,4 +1,4 @@
-import type { ReceivedEvent } from './source.js';
+import type { ReceivedEvent } from '../sources/source.js';
 
 /** An event that a sink can never take, and why. */
 export interface DeadLetter {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LogPlace } from '../../log/index.js';
-import { SequenceLog } from '../sequence-log.js';
+import { SequenceLog } from './sequence-log.js';
 import { DiskReader } from './disk-reader.js';
 import { encodeEventRecord } from './event-record.js';
 import type { Mark, StoredEvent } from './stored-event.js';

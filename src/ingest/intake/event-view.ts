@@ -1,6 +1,6 @@
-import { valueIn } from '../base/index.js';
-import type { Pointer } from '../base/index.js';
-import type { ReceivedEvent } from './source.js';
+import { valueIn } from '../../base/index.js';
+import type { Pointer } from '../../base/index.js';
+import type { ReceivedEvent } from '../sources/source.js';
 
 /** An event whose data are read as JSON once, when they are first asked for. */
 export class EventView {

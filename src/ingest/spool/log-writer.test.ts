@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../../test/support/capturing-logger.js';
 import { ManualClock } from '../../../test/support/clocks.js';
-import { SequenceLog } from '../sequence-log.js';
+import { SequenceLog } from './sequence-log.js';
 import { decodeEventRecord } from './event-record.js';
 import { LogWriter } from './log-writer.js';
 import type { StoredEvent } from './stored-event.js';

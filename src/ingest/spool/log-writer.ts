@@ -3,7 +3,7 @@ import type { Clock } from '../../base/index.js';
 import type { SegmentLog } from '../../log/index.js';
 import type { Logger } from '../../runtime/index.js';
 import { messageOf } from '../errors.js';
-import type { SequenceLog } from '../sequence-log.js';
+import type { SequenceLog } from './sequence-log.js';
 import { encodeEventRecord } from './event-record.js';
 import { markAfter } from './stored-event.js';
 import type { Mark, StoredEvent } from './stored-event.js';

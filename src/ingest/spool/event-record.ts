@@ -1,5 +1,5 @@
-import { HASH_CHARACTERS } from '../dedupe.js';
-import type { ReceivedEvent } from '../source.js';
+import { HASH_CHARACTERS } from '../intake/dedupe.js';
+import type { ReceivedEvent } from '../sources/source.js';
 
 /** An event as it is kept, with the id to resume from behind it. */
 export interface KeptEvent extends ReceivedEvent {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createTemporaryFolder } from '../../test/support/temporary-folder.js';
+import { createTemporaryFolder } from '../../../test/support/temporary-folder.js';
 import { createDeadLetterFile } from './dead-letter-file.js';
 import type { DeadLetter } from './dead-letters.js';
 
