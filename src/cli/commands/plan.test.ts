@@ -71,6 +71,18 @@ describe('tidegate plan', () => {
     expect(out).not.toContain('hunter');
   });
 
+  it('names the proxy that the environment has, and no password of it', async () => {
+    const flags = ['plan', '--url', 'https://feed.example/', '--sink.stdout'];
+    const env = { HTTPS_PROXY: 'http://ada:hunter2@proxy.example:3128' };
+    await using run = start(flags, { cwd: folder.path, env });
+    expect(await run.exit).toBe(0);
+    expect(run.stdout.text).toContain('http://proxy.example:3128/ (variable HTTPS_PROXY)');
+    expect(run.stdout.text).not.toContain('hunter2');
+    await using without = start([...flags, '--source.proxy', 'none'], { cwd: folder.path, env });
+    expect(await without.exit).toBe(0);
+    expect(without.stdout.text).not.toContain('proxy');
+  });
+
   it('spreads a sample over shards by its partition key', async () => {
     await writeFile(
       join(folder.path, 'body.sse'),

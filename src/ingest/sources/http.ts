@@ -1,7 +1,7 @@
 import { createSecureContext, rootCertificates } from 'node:tls';
 import { Agent, ProxyAgent, request } from 'undici';
 import type { Dispatcher } from 'undici';
-import { IngestError } from '../errors.js';
+import { IngestError, messageOf } from '../errors.js';
 import { checkHttpUrl } from '../http-options.js';
 
 /** What a server is shown, and by what it is known; all in PEM. */
@@ -82,9 +82,11 @@ function createDispatcher({ connectTimeoutMs, proxy, tls = {} }: HttpClientOptio
   // A connection for each request: one that a server is about to close must not be used again.
   const limits = { pipelining: 0, headersTimeout: 0, bodyTimeout: 0 };
   if (proxy === undefined) return new Agent({ ...limits, connect });
-  const uri = checkHttpUrl(proxy, 'the proxy').href;
+  const url = checkHttpUrl(proxy, 'the proxy');
+  const { authorization: token } = basicAuthorization(url);
   // No tunnel to plain HTTP: many proxies allow one to port 443 only.
-  return new ProxyAgent({ ...limits, uri, requestTls: connect, proxyTls: trust, proxyTunnel: false });
+  const proxyOptions = { ...limits, requestTls: connect, proxyTls: trust, proxyTunnel: false };
+  return new ProxyAgent({ ...proxyOptions, uri: url.origin, ...(token === undefined ? {} : { token }) });
 }
 
 function checkTls(tls: TlsOptions): void {
@@ -108,15 +110,18 @@ async function follow(
     const isOwn = target.origin === url.origin;
     if (!isOwn && body !== undefined) throw new Error('redirected to another origin, which must not get the body');
     const own = isOwn ? { ...basicAuthorization(url), ...ownHeaders } : {};
-    const response = await request(target.origin + target.pathname + target.search, {
-      dispatcher,
-      method,
-      body: body ?? null,
-      headers: { ...headers, ...own },
-      signal,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
+    const response = await refusable(
+      request(target.origin + target.pathname + target.search, {
+        dispatcher,
+        method,
+        body: body ?? null,
+        headers: { ...headers, ...own },
+        signal,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      }),
+    );
+    if (response === undefined) return PROXY_REFUSAL;
     const answer = toAnswer(response);
     const location = REDIRECT_STATUSES.has(answer.status) ? answer.header('location') : undefined;
     if (location === undefined) return answer;
@@ -125,6 +130,24 @@ async function follow(
     if (!KEEPING_STATUSES.has(answer.status)) [method, body] = ['GET', undefined];
   }
   throw new Error(`redirected more than ${REDIRECTS_MAX} times`);
+}
+
+/** What a proxy says that wants other credentials (RFC 9110, 15.5.8). */
+const PROXY_REFUSAL: HttpAnswer = {
+  status: 407,
+  header: () => undefined,
+  body: { async *[Symbol.asyncIterator]() {} },
+  discard() {},
+};
+
+/** Undefined where a proxy wants other credentials, which undici makes an error that only its message tells. */
+async function refusable(response: Promise<Dispatcher.ResponseData>): Promise<Dispatcher.ResponseData | undefined> {
+  try {
+    return await response;
+  } catch (error) {
+    if (/^Proxy (?:response \(407\)|Authentication Required)/.test(messageOf(error))) return undefined;
+    throw error;
+  }
 }
 
 function resolveRedirect(location: string, base: URL): URL {
@@ -149,7 +172,7 @@ function toAnswer({ statusCode, headers, body }: Dispatcher.ResponseData): HttpA
   };
 }
 
-function basicAuthorization({ username, password }: URL): Record<string, string> {
+function basicAuthorization({ username, password }: URL): { readonly authorization?: string } {
   if (username === '' && password === '') return {};
   const credentials = Buffer.from(`${decode(username)}:${decode(password)}`);
   return { authorization: `Basic ${credentials.toString('base64')}` };
