@@ -166,6 +166,13 @@ describe('loadSettings()', () => {
       'contradiction',
       'checkpoints are kept beside the leases',
     ],
+    [
+      'standard input beside leases',
+      `leases.url: redis://127.0.0.1:1\npipelines:\n  a:\n    source.stdin: true\n${sink}`,
+      {},
+      'contradiction',
+      'Cannot use source.stdin (tidegate.yaml:4) together with leases.url (tidegate.yaml:1): no other worker',
+    ],
   ])('refuses %s', (_what, file, options, code, words) => {
     let thrown: unknown;
     try {
