@@ -67,8 +67,8 @@ describe('createFileSource()', () => {
     const lines = Array.from({ length: 10_000 }, (_, n) => JSON.stringify({ n }));
     await writeFile(path, gzipSync(lines.join('\n')));
     expect(dataOf((await readSource(createFileSource({ path, format }))).items)).toEqual(lines);
-    const follow = (): unknown => createFileSource({ path, format, isGrowing: true });
-    expect(follow).toThrow(expect.objectContaining({ code: 'invalid-option' }));
+    const create = (): unknown => createFileSource({ path, format, isGrowing: true });
+    expect(create).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });
 
   it('begins another file of the same name, and says that the rest of the first is gone', async () => {
