@@ -1,12 +1,12 @@
 import { appendFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { gzipSync } from 'node:zlib';
+import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../../test/support/capturing-logger.js';
 import { dataOf, readSource, resumeIdsOf } from '../../../test/support/reading.js';
 import { createTemporaryFolder } from '../../../test/support/temporary-folder.js';
-import type { SourceItem } from '../source.js';
+import type { Source, SourceItem } from '../source.js';
 import { createByteStreamSource } from './byte-stream.js';
 import { createFileSource } from './file.js';
 import { createNdjsonFormat } from './ndjson.js';
@@ -37,6 +37,9 @@ function follow(path: string, lastEventId = '') {
   };
 }
 
+/** From Node 22.15 on. */
+const { zstdCompressSync } = zlib as { readonly zstdCompressSync?: (text: string) => Buffer };
+
 function damaged(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);
   copy.fill(0xff, Math.floor(bytes.length / 2), Math.floor(bytes.length / 2) + 200);
@@ -65,10 +68,23 @@ describe('createFileSource()', () => {
     await using folder = await createTemporaryFolder();
     const path = join(folder.path, 'a.ndjson.gz');
     const lines = Array.from({ length: 10_000 }, (_, n) => JSON.stringify({ n }));
-    await writeFile(path, gzipSync(lines.join('\n')));
+    await writeFile(path, zlib.gzipSync(lines.join('\n')));
     expect(dataOf((await readSource(createFileSource({ path, format }))).items)).toEqual(lines);
     const create = (): unknown => createFileSource({ path, format, isGrowing: true });
     expect(create).toThrow(expect.objectContaining({ code: 'invalid-option' }));
+  });
+
+  it('reads zstd where Node can, and refuses to begin where it cannot', async () => {
+    await using folder = await createTemporaryFolder();
+    const path = join(folder.path, 'a.ndjson.zst');
+    await writeFile(path, zstdCompressSync?.('{"n":1}\n{"n":2}\n') ?? '');
+    const read = async (): Promise<unknown> => dataOf((await readSource(createFileSource({ path, format }))).items);
+    const outcome = await read().catch((error: unknown) => error);
+    const refusal = {
+      code: 'invalid-option',
+      message: expect.stringMatching(/^Cannot read ".*": this Node knows no zstd$/),
+    };
+    expect(outcome).toEqual(zstdCompressSync === undefined ? expect.objectContaining(refusal) : ['{"n":1}', '{"n":2}']);
   });
 
   it('begins another file of the same name, and says that the rest of the first is gone', async () => {
@@ -114,7 +130,7 @@ describe('createFileSource()', () => {
     await using folder = await createTemporaryFolder();
     const path = join(folder.path, `a.ndjson${extension}`);
     const lines = Array.from({ length: 40_000 }, (__, n) => JSON.stringify({ n, random: Math.sin(n) }));
-    await writeFile(path, spoil(gzipSync(lines.join('\n'))));
+    await writeFile(path, spoil(zlib.gzipSync(lines.join('\n'))));
     const { items, error } = await readSource(createFileSource({ path, format }));
     expect(error).toMatchObject({ code: 'source-refused', message: expect.stringMatching(reason) });
     // Only the end of a gzip tells that something in it is damaged.

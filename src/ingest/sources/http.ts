@@ -1,5 +1,5 @@
 import { createSecureContext, rootCertificates } from 'node:tls';
-import { Agent, ProxyAgent, request } from 'undici';
+import { Agent, Pool, ProxyAgent, request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { IngestError, messageOf } from '../errors.js';
 import { checkHttpUrl } from '../http-options.js';
@@ -14,7 +14,7 @@ export interface TlsOptions {
 }
 
 export interface HttpClientOptions {
-  /** Milliseconds for the connection alone, TLS included. */
+  /** Milliseconds for the connection alone, TLS and a proxy's tunnel included. */
   readonly connectTimeoutMs: number;
   /** An HTTP proxy; credentials in the URL are sent to it and never logged (default: none). */
   readonly proxy?: string | undefined;
@@ -48,7 +48,8 @@ export interface HttpAnswer {
 export interface HttpClient {
   /**
    * Asks for `url`, following up to 5 redirects; resolves when the answer's headers are there. What a POST
-   * becomes on a redirect is said in RFC 9110, 15.4: it stays one on 307 and 308, else it is a GET.
+   * becomes on a redirect is said in RFC 9110, 15.4: it stays one on 307 and 308, else it is a GET. The caller aborts
+   * the request's signal when it is through with the answer, which frees the connection.
    * @throws Error the server cannot be reached, breaks HTTP, redirects in circles, or a POST to another origin.
    */
   open(httpRequest: HttpRequest): Promise<HttpAnswer>;
@@ -66,10 +67,25 @@ const KEEPING_STATUSES: ReadonlySet<number> = new Set([307, 308]);
  * @throws IngestError `invalid-option`: the proxy's URL or something of `tls` cannot be used.
  */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  const dispatcher = createDispatcher(options);
+  const open = new Set<Dispatcher>();
+  // Now, and not with the first request: whether proxy and certificates can be used.
+  void createDispatcher(options).destroy();
   return {
-    open: (httpRequest) => follow(dispatcher, httpRequest),
-    close: () => dispatcher.destroy(),
+    open(httpRequest) {
+      // One for each: what hangs in one, such as a proxy that opens no tunnel, must not hold up the next request.
+      const dispatcher = createDispatcher(options);
+      open.add(dispatcher);
+      const { signal } = httpRequest;
+      const end = (): void => {
+        open.delete(dispatcher);
+        void dispatcher.destroy();
+      };
+      signal.addEventListener('abort', end, { once: true });
+      return follow(dispatcher, httpRequest);
+    },
+    async close() {
+      await Promise.all([...open].map((dispatcher) => dispatcher.destroy()));
+    },
   };
 }
 
@@ -84,9 +100,17 @@ function createDispatcher({ connectTimeoutMs, proxy, tls = {} }: HttpClientOptio
   if (proxy === undefined) return new Agent({ ...limits, connect });
   const url = checkHttpUrl(proxy, 'the proxy');
   const { authorization: token } = basicAuthorization(url);
-  // No tunnel to plain HTTP: many proxies allow one to port 443 only.
-  const proxyOptions = { ...limits, requestTls: connect, proxyTls: trust, proxyTunnel: false };
-  return new ProxyAgent({ ...proxyOptions, uri: url.origin, ...(token === undefined ? {} : { token }) });
+  return new ProxyAgent({
+    ...limits,
+    uri: url.origin,
+    ...(token === undefined ? {} : { token }),
+    requestTls: connect,
+    proxyTls: trust,
+    // No tunnel to plain HTTP: many proxies allow one to port 443 only.
+    proxyTunnel: false,
+    // A tunnel is a part of the connection.
+    clientFactory: (origin, poolOptions) => new Pool(origin, { ...poolOptions, headersTimeout: connectTimeoutMs }),
+  });
 }
 
 function checkTls(tls: TlsOptions): void {
