@@ -31,15 +31,24 @@ export async function createSource(settings: Settings, { cwd, stdin }: Surroundi
   if (stream !== undefined) return createRedisStreamSource({ url: redis, stream, from: settings['source.redis.from'] });
   if (channel !== undefined) return createRedisChannelSource({ url: redis, channel });
   const [path, maxEventBytes] = [settings['source.file'], settings['source.maxEventBytes']];
-  const format = formatOf(settings);
-  if (path !== undefined)
-    return createFileSource({ path: resolve(cwd, path), format, isGrowing: settings['source.growing'], maxEventBytes });
-  if (settings['source.stdin']) return createByteStreamSource({ bytes: stdin, format, maxEventBytes });
+  if (path !== undefined) return createFileSourceOf(settings, resolve(cwd, path), settings['source.format']);
+  if (settings['source.stdin'])
+    return createByteStreamSource({
+      bytes: stdin,
+      format: formatOf(settings, settings['source.format']),
+      maxEventBytes,
+    });
   const options = await httpOptions(settings, cwd);
   const fields = { idField: settings['source.idField'], typeField: settings['source.typeField'] };
   return settings['source.format'] === 'ndjson'
     ? createNdjsonSource({ ...options, ...fields })
     : createSseSource(options);
+}
+
+/** The file at `path`, read as `source.file` would be. @throws IngestError it cannot be used like this. */
+export function createFileSourceOf(settings: Settings, path: string, format: Settings['source.format']): Source {
+  const [isGrowing, maxEventBytes] = [settings['source.growing'], settings['source.maxEventBytes']];
+  return createFileSource({ path, format: formatOf(settings, format), isGrowing, maxEventBytes });
 }
 
 /** What becomes of events before they reach the spool. */
@@ -54,8 +63,8 @@ export function intakeOf(settings: Settings): IntakeRules & Pick<PipelineOptions
   };
 }
 
-function formatOf(settings: Settings): StreamFormat {
-  if (settings['source.format'] === 'sse') return SSE_FORMAT;
+function formatOf(settings: Settings, format: Settings['source.format']): StreamFormat {
+  if (format === 'sse') return SSE_FORMAT;
   return createNdjsonFormat({ idField: settings['source.idField'], typeField: settings['source.typeField'] });
 }
 

@@ -6,7 +6,7 @@ import { BuiltCli } from '../support/built-cli.js';
 import { FaultyAws } from '../support/faulty-aws.js';
 import { inputStreams, longStream } from '../support/input-streams.js';
 import type { InputStream } from '../support/input-streams.js';
-import { CREDENTIALS } from '../support/kinesalite.js';
+import { CREDENTIALS } from '../support/kinesis-stream.js';
 import { MOTO } from '../support/moto-server.js';
 import { createTemporaryFolder } from '../support/temporary-folder.js';
 

@@ -3,7 +3,8 @@ import { parquetReadObjects } from 'hyparquet';
 import { FaultyGateway } from './faulty-gateway.js';
 import type { Division, Mishap, Passage } from './faulty-gateway.js';
 import type { InputStream } from './input-streams.js';
-import { Kinesalite, REGION } from './kinesalite.js';
+import { Kinesalite } from './kinesalite.js';
+import { KinesisStream, REGION } from './kinesis-stream.js';
 import { MotoServer } from './moto-server.js';
 import { S3Archive } from './s3-archive.js';
 
@@ -52,6 +53,8 @@ export class FaultyAws implements AsyncDisposable {
   readonly s3: FaultyGateway;
   /** Of the bucket itself, past the gateway. */
   readonly archive: S3Archive;
+  /** The same of the stream. */
+  readonly stream: KinesisStream;
   readonly s3Endpoint: string;
   /** By identity: when which process was told that it is there, for the last time. */
   readonly #told = new Map<string, { readonly life: number; readonly at: number }>();
@@ -67,12 +70,13 @@ export class FaultyAws implements AsyncDisposable {
     this.s3 = gateways.s3;
     this.s3Endpoint = servers.moto.endpoint;
     this.archive = new S3Archive(servers.moto.endpoint);
+    this.stream = new KinesisStream(servers.kinesalite.endpoint);
   }
 
   static async start(input: InputStream, random: () => number): Promise<FaultyAws> {
     const decide = (): Mishap | undefined => MISHAPS[Math.floor(random() * MISHAPS.length * MISHAP_EVERY)];
     const servers = { moto: await MotoServer.start(), kinesalite: await Kinesalite.start() };
-    const kinesis = await FaultyGateway.start(`http://127.0.0.1:${servers.kinesalite.port}`, {
+    const kinesis = await FaultyGateway.start(servers.kinesalite.endpoint, {
       decide,
       divide: refuseEverySecond,
       onPassage: (passage) => aws.#notePut(passage),
@@ -80,6 +84,7 @@ export class FaultyAws implements AsyncDisposable {
     });
     const s3 = await FaultyGateway.start(servers.moto.endpoint, { decide });
     const aws: FaultyAws = new FaultyAws(input, servers, { kinesis, s3 });
+    await aws.stream.create();
     await aws.archive.createBucket();
     return aws;
   }
@@ -93,7 +98,7 @@ export class FaultyAws implements AsyncDisposable {
 
   /** What is in the stream, record by record. */
   async readKinesis(): Promise<readonly string[]> {
-    return (await this.#servers.kinesalite.read()).map((data) => this.#input.identityOf(data));
+    return (await this.stream.read()).map(({ data }) => this.#input.identityOf(data));
   }
 
   /** What is in the bucket, object by object, as one finds it who knows nothing of manifests. */
@@ -105,6 +110,7 @@ export class FaultyAws implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.archive[Symbol.dispose]();
+    this.stream[Symbol.dispose]();
     await this.kinesis[Symbol.asyncDispose]();
     await this.s3[Symbol.asyncDispose]();
     await this.#servers.kinesalite[Symbol.asyncDispose]();

@@ -9,6 +9,7 @@ const TERM_WIDTH = 12;
 export function renderPlan(plan: PipelinePlan, paint: Paint): string {
   const rows: readonly (readonly [string, string])[] = [
     ['source', plan.source],
+    ...(plan.proxy === undefined ? [] : [['  proxy', plan.proxy] as const]),
     ['filter', describeFilter(plan)],
     ['spool', `${plan.spool.events.toLocaleString('en')} events, ${formatSize(plan.spool.bytes)}`],
     ['checkpoint', plan.checkpoint],

@@ -55,6 +55,12 @@ async function takeAll(spool: Spool, name: string): Promise<number[]> {
   return ids;
 }
 
+function damage(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes);
+  copy[100] = (copy[100] ?? 0) ^ 1;
+  return copy;
+}
+
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, at) => from + at);
 
 /** What a crash leaves: the files as they are at this instant, without the lock of a process that is gone. */
@@ -320,6 +326,23 @@ describe('openDiskSpool()', () => {
     await writeFile(join(folder.path, 'cursors.json'), 'x');
     await expect(open(folder.path)).rejects.toMatchObject({ code: 'spool-unreadable' });
     await expect(open(join(folder.path, 'cursors.json', 'x'))).rejects.toMatchObject({ code: 'spool-unwritable' });
+  });
+
+  it.each([
+    ['is damaged', async (path: string) => writeFile(path, damage(await readFile(path)))],
+    ['is taken away', (path: string) => rm(path)],
+  ])('says so where a file %s while it is in use, and gives no sink anything of it', async (_, spoil) => {
+    await using folder = await createTemporaryFolder();
+    await using opened = await open(folder.path, { eventsMax: 3 });
+    const reader = opened.spool.reader('a');
+    await fill(opened.spool, 1, 60, 'x'.repeat(100));
+    const [oldest = ''] = (await readdir(folder.path)).filter((name) => name.endsWith('.log')).toSorted();
+    await spoil(join(folder.path, oldest));
+    await expect(reader.take(ALL)).rejects.toMatchObject({
+      code: 'spool-unreadable',
+      message: expect.stringMatching(/^Cannot read the spool: /),
+    });
+    expect(reader.pendingEvents).toBe(60);
   });
 
   it('loses nothing over any number of crashes, and gives each sink its events in order', async () => {
