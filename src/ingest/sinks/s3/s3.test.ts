@@ -223,7 +223,7 @@ describe('createS3Sink() on a fake of S3', () => {
 
   it('open() refuses a bucket that is not there', async () => {
     await using bench = await Bench.start();
-    const refusal = { code: 'bucket-missing', message: 'Cannot write to S3: the bucket "other" is not there' };
+    const refusal = { code: 'bucket-missing', message: 'Cannot use S3: the bucket "other" is not there' };
     await expect(bench.open({ bucket: 'other' })).rejects.toMatchObject(refusal);
   });
 
