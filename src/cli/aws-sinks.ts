@@ -16,7 +16,7 @@ export function createAwsSinks(options: SinksOptions): readonly PipelineSink[] {
   if (kinesis !== undefined) {
     const sink = createKinesisSink({
       ...common(),
-      format: settings['sink.kinesis.format'] ?? (options.isLegacyRecord ? 'data' : settings.format),
+      format: settings['sink.kinesis.format'] ?? settings.format,
       ...place(settings['sink.kinesis.region'], settings['sink.kinesis.endpoint']),
       stream: kinesis,
       partitionKey: settings['sink.kinesis.partitionKey'],

@@ -14,8 +14,6 @@ export interface PipelineContext {
 export interface SinksOptions extends PipelineContext {
   /** What all sinks of the pipeline share for what they can never take; made when the first of them asks. */
   readonly deadLetters: () => DeadLetters;
-  /** Whether Kinesis gets the data as it is where no format is given. */
-  readonly isLegacyRecord: boolean;
 }
 
 /** Dead letters that are made once, when somebody asks: not every pipeline needs them. */

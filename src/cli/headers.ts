@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { quote } from '../protocol/index.js';
+import { fileFault } from './config/index.js';
 import type { Settings } from './config/index.js';
 import { CliError } from './errors.js';
 
@@ -21,8 +22,7 @@ export function toHeaders(lines: readonly string[]): Readonly<Record<string, str
 
 async function readLines(path: string): Promise<readonly string[]> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CliError('unreadable-file', `Cannot read source.headersFile ${quote(path)}: ${code}`);
+    throw new CliError('unreadable-file', `Cannot read source.headersFile ${quote(path)}: ${fileFault(error)}`);
   });
   const lines = text.split(/\r?\n/).map((line) => line.trim());
   for (const [index, line] of lines.entries()) {

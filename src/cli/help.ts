@@ -1,5 +1,5 @@
 import { formatDefault, groupsOf, keysOf, settingOf, shownFlagsOf, variableOf } from './config/index.js';
-import type { Key, VerbName } from './config/index.js';
+import type { Group, Key, VerbName } from './config/index.js';
 import type { Paint } from './terminal.js';
 import { VERB_TABLE } from './verbs.js';
 import type { Verb, VerbArgument } from './verbs.js';
@@ -11,6 +11,8 @@ export interface HelpStyle {
 
 const INDENT = '  ';
 const TERM_WIDTH = 30;
+/** Asks for every option. */
+const EVERYTHING = 'all';
 const UNBROKEN = '\u00A0';
 
 /** What `tidegate --help` prints. */
@@ -37,26 +39,60 @@ export function renderRootHelp({ columns, paint }: HelpStyle): string {
   ].join('\n');
 }
 
-/** What `tidegate VERB --help` prints, made from the configuration table. */
-export function renderVerbHelp(name: VerbName, { columns, paint }: HelpStyle): string {
+/**
+ * What `tidegate VERB --help` prints, made from the configuration table. Of a verb with more options than anybody reads
+ * it shows those to begin with; `words` ask for all that have one of them in their name, or for `all`.
+ */
+export function renderVerbHelp(name: VerbName, style: HelpStyle, words: readonly string[] = []): string {
   const verb = VERB_TABLE[name];
-  const sections = groupsOf(keysOf(name)).map(({ title, keys }) => {
-    const rows = keys.map((key) => renderSetting(key, name, { columns, paint }));
-    return `\n${heading(title, paint)}\n${rows.join('\n')}`;
-  });
+  const groups = groupsOf(keysOf(name));
+  if (words.length > 0 && !words.includes(EVERYTHING)) return renderMatching(name, words, style);
+  const isShort = words.length === 0 && verb.first !== undefined;
+  const first: readonly Group[] = [{ title: 'Options to begin with', keys: verb.first ?? [] }];
+  const examples = [heading('Examples', style.paint), ...verb.examples.map((example) => `${INDENT}${example}`), ''];
   return [
     `${verb.summary}.`,
     ...(verb.description === undefined ? [] : [verb.description]),
     '',
-    heading('Usage', paint),
+    heading('Usage', style.paint),
     `${INDENT}${usageOf(name, verb)}`,
-    ...renderArguments(verb.args, { columns, paint }),
-    ...sections,
+    ...renderArguments(verb.args, style),
+    ...(isShort ? ['', ...examples.slice(0, -1)] : []),
+    ...renderGroups(name, isShort ? first : groups, style),
     '',
-    heading('Examples', paint),
-    ...verb.examples.map((example) => `${INDENT}${example}`),
-    '',
+    ...(isShort ? renderMore(name, groups, style) : examples),
   ].join('\n');
+}
+
+function renderGroups(name: VerbName, groups: readonly Group[], style: HelpStyle): readonly string[] {
+  return groups.map(({ title, keys }) => {
+    const rows = keys.map((key) => renderSetting(key, name, style));
+    return `\n${heading(title, style.paint)}\n${rows.join('\n')}`;
+  });
+}
+
+/** The options that have one of `words` in their name; a heading that has it stands for all below it. */
+function renderMatching(name: VerbName, words: readonly string[], style: HelpStyle): string {
+  const wanted = words.map((word) => word.toLowerCase().replace(/^-+/, ''));
+  const isMeant = (text: string): boolean => wanted.some((word) => text.toLowerCase().includes(word));
+  const found = groupsOf(keysOf(name)).flatMap((group) => {
+    const keys = isMeant(group.title)
+      ? group.keys
+      : group.keys.filter((key) => isMeant(key) || shownFlagsOf(key, name).some(isMeant));
+    return keys.length === 0 ? [] : [{ title: group.title, keys }];
+  });
+  const nothing = `No option of ${name} has ${wanted.join(' or ')} in its name; see tidegate ${name} --help ${EVERYTHING}`;
+  return `${found.length === 0 ? nothing : renderGroups(name, found, style).join('\n').trimStart()}\n`;
+}
+
+/** What else there is, and how to see it. */
+function renderMore(name: VerbName, groups: readonly Group[], { columns, paint }: HelpStyle): readonly string[] {
+  const beginnings = groups
+    .flatMap(({ keys }) => keys)
+    .filter((key) => settingOf(key).reach !== 'flag')
+    .map((key) => (/^sink\.[^.]+\./.exec(key)?.[0] ?? key.split('.')[0] ?? key).replace(/\.$/, ''));
+  const text = `tidegate ${name} --help WORD, where WORD is ${EVERYTHING}, any part of a name, or one of: ${[...new Set(beginnings)].join(', ')}`;
+  return [heading('More', paint), ...wrap(text, columns - INDENT.length).map((line) => `${INDENT}${line}`), ''];
 }
 
 function usageOf(name: VerbName, { args }: Verb): string {

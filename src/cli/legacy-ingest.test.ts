@@ -1,9 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { isLegacyIngest, translateLegacyIngest } from './legacy-ingest.js';
+import { loadSettings } from './config/index.js';
+import { isLegacyIngest, translateLegacyIngest, withLegacyDefaults } from './legacy-ingest.js';
 
 const translate = (text: string): string => translateLegacyIngest(text.split(' ')).join(' ');
 
 const run = (): unknown => translateLegacyIngest(['ingest', '-s', 'x', '-h', 'authorization,secret,b']);
+
+const load = (flag: string, env: Readonly<Record<string, string>> = {}): readonly unknown[] => {
+  const flags = [
+    { key: 'source.url', flag: '-u', value: 'http://127.0.0.1/' },
+    { key: 'sink.kinesis.stream', flag, value: 'edits' },
+  ] as const;
+  const { settings, origins } = loadSettings({ verb: 'ingest', flags, env, cwd: '/nowhere' });
+  const changed = withLegacyDefaults(settings, origins);
+  return [changed['sink.kinesis.format'], changed['source.idleTimeoutMs']];
+};
 
 describe('translateLegacyIngest()', () => {
   it.each([
@@ -41,5 +52,20 @@ describe('isLegacyIngest()', () => {
     [['serve', '-s'], false],
   ])('%j: %s', (argv, expected) => {
     expect(isLegacyIngest(argv)).toBe(expected);
+  });
+});
+
+describe('withLegacyDefaults()', () => {
+  it('is what that system did: the data as it is, and no end for silence', () => {
+    expect(load('-s')).toEqual(['data', 0]);
+    expect(load('--stream')).toEqual(['data', 0]);
+    expect(load('--sink.kinesis.stream')).toEqual([undefined, 300_000]);
+  });
+
+  it('leaves what was asked for', () => {
+    expect(load('-s', { TIDEGATE_FORMAT: 'envelope', TIDEGATE_SOURCE_IDLE_TIMEOUT_MS: '1m' })).toEqual([
+      undefined,
+      60_000,
+    ]);
   });
 });

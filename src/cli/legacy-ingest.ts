@@ -18,6 +18,12 @@ const LONG: ReadonlyMap<string, string> = new Map([
   ['-rt', '--readtimeoutms'],
 ]);
 
+const REQUIRED: readonly { readonly flags: readonly string[]; readonly shown: string }[] = [
+  { flags: ['-u', '--url', '--source.url'], shown: '-u URL' },
+  { flags: ['-s', '--stream'], shown: '-s STREAM' },
+  { flags: ['-r', '--region', '--sink.kinesis.region'], shown: '-r REGION' },
+];
+
 /** Whether this is a command line as the SSE ingest on Fargate takes it, which Tidegate replaces. */
 export function isLegacyIngest(argv: readonly string[]): boolean {
   return argv[0] === 'ingest' && argv.some((word) => OWN_FLAGS.has(nameOf(word)));
@@ -49,12 +55,44 @@ export function checkLegacyIngest(settings: Settings): void {
     throw new CliError('missing-value', 'Cannot put events into a stream without its region: give -r REGION');
 }
 
-/** Whether records go to Kinesis as that system wrote them: the data as it is, unless a format is asked for. */
-export function isLegacyRecord(origins: Loaded['origins']): boolean {
+/**
+ * What holds where a stream is given as that system took it, and nothing else is asked for: records are the data as
+ * it is, and silence ends no connection (its `-rt` is 0). A peer that is gone is still found, by TCP's keep-alive.
+ */
+export function withLegacyDefaults(settings: Settings, origins: Loaded['origins']): Settings {
   const stream = origins.get('sink.kinesis.stream');
-  const isTyped = stream?.kind === 'flag' && (stream.name === '-s' || stream.name === '--stream');
-  return isTyped && !origins.has('format') && !origins.has('sink.kinesis.format');
+  if (stream?.kind !== 'flag' || (stream.name !== '-s' && stream.name !== '--stream')) return settings;
+  const isFormatGiven = origins.has('format') || origins.has('sink.kinesis.format');
+  return {
+    ...settings,
+    ...(isFormatGiven ? {} : { 'sink.kinesis.format': 'data' as const }),
+    ...(origins.has('source.idleTimeoutMs') ? {} : { 'source.idleTimeoutMs': 0 }),
+  };
 }
+
+/** What that command line cannot do without and does not have; undefined where it has all of it. */
+export function missingOfLegacy(argv: readonly string[]): CliError | undefined {
+  const names = new Set(argv.map(nameOf));
+  const missing = REQUIRED.filter(({ flags }) => !flags.some((flag) => names.has(flag)));
+  if (missing.length === 0) return undefined;
+  return new CliError('missing-value', `Cannot ingest without ${missing.map(({ shown }) => shown).join(' and ')}`);
+}
+
+/** The help of that command line; short, so that the error above it stays on the screen. */
+export const LEGACY_HELP = `Usage:
+  tidegate ingest -u URL -s STREAM -r REGION [options]
+
+Options:
+  -u, --url <url>               The SSE endpoint; required.
+  -s, --stream <name>           The Kinesis data stream; required.
+  -r, --region <region>         Its region; required.
+  -h, --headers <k,v,k,v>       Request headers, names and values in turn. Never logged.
+  -t, --types <a,b>             Only events of these types; message stands for untyped ones. [default all]
+  -rms, --reportms <ms>         How often a line says how many events came; 0: never. [default 30000]
+  -rt, --readtimeoutms <ms>     Reconnect after so long without a byte; 0: never. [default 0]
+
+All options: tidegate ingest --help
+`;
 
 function toHeaderFlags(text: string | undefined): readonly string[] {
   if (text === undefined) throw new CliError('missing-value', 'Cannot use --headers without a value');

@@ -63,8 +63,19 @@ export async function runPipelines(
     line,
     logEveryMs: settings['log.reportMs'],
   });
+  using _stopping = tellOfStop(pipelines, io.signal, logger);
   using _reload = isMany ? reloadOnHangup(context, pipelines, options) : undefined;
   return await pipelines.run(definitions, io.signal);
+}
+
+/** Sinks may take a while to get what waits for them; who asked for the end shall know that it was heard. */
+function tellOfStop(pipelines: PipelineSet, signal: AbortSignal, logger: Logger): Disposable {
+  const tell = (): void => {
+    const waiting = pipelines.statuses().reduce((sum, { stats }) => sum + (stats?.spool.events ?? 0), 0);
+    logger.info({ waiting }, 'Stopping once sinks have what waits for them; a second signal stops at once');
+  };
+  signal.addEventListener('abort', tell);
+  return { [Symbol.dispose]: () => signal.removeEventListener('abort', tell) };
 }
 
 /** Reads and checks everything before anything begins. */

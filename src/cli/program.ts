@@ -31,7 +31,7 @@ const VERB_NAMES = Object.keys(VERB_TABLE) as readonly VerbName[];
  */
 export function parseCommandLine(argv: readonly string[], options: ProgramOptions): Invocation {
   const parse: Parse = { printed: '', flags: [], result: undefined };
-  const program = createProgram(parse, options);
+  const program = createProgram(parse, { ...options, words: wordsAfterHelp(argv) });
   try {
     program.parse(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
   } catch (error) {
@@ -47,7 +47,7 @@ interface Parse {
   result: Invocation | undefined;
 }
 
-function createProgram(parse: Parse, { version, style }: ProgramOptions): Program {
+function createProgram(parse: Parse, { version, style, words }: ProgramOptions & Pick<Build, 'words'>): Program {
   const program = new Program('tidegate')
     .exitOverride()
     .configureOutput({
@@ -59,20 +59,29 @@ function createProgram(parse: Parse, { version, style }: ProgramOptions): Progra
     .configureHelp({ formatHelp: () => renderRootHelp(style) })
     .version(version, '-V, --version')
     .helpCommand('help [verb]');
-  for (const name of VERB_NAMES) addVerb(program, name, { parse, style });
+  for (const name of VERB_NAMES) addVerb(program, name, { parse, style, words });
   return program;
+}
+
+/** `s3` of `ingest --help s3` and of `help ingest s3`. */
+function wordsAfterHelp(argv: readonly string[]): readonly string[] {
+  if (argv[0] === 'help') return argv.slice(2);
+  const help = argv.findIndex((word) => word === '--help' || word === '-h');
+  return help === -1 ? [] : argv.slice(help + 1);
 }
 
 interface Build {
   readonly parse: Parse;
   readonly style: HelpStyle;
+  /** What help is asked for; none: as the verb has it. */
+  readonly words: readonly string[];
 }
 
-function addVerb(program: Program, name: VerbName, { parse, style }: Build): void {
+function addVerb(program: Program, name: VerbName, { parse, style, words }: Build): void {
   const verb: Verb = VERB_TABLE[name];
   const command = program
     .command(name)
-    .configureHelp({ formatHelp: () => renderVerbHelp(name, style) })
+    .configureHelp({ formatHelp: () => renderVerbHelp(name, style, words) })
     .allowExcessArguments(false);
   if (verb.alias !== undefined) command.alias(verb.alias);
   for (const { name: term, isRequired, isVariadic, choices } of verb.args) {
@@ -128,17 +137,32 @@ function toCliError(error: CommanderError, argv: readonly string[]): CliError {
         `Cannot run without ${quoted.toUpperCase()}; see tidegate ${argv[0]} --help`,
       );
     case 'commander.excessArguments':
-      return new CliError('too-many-arguments', `Cannot use so many arguments; see tidegate ${argv[0]} --help`);
+      return tooMany(argv);
     default:
       return new CliError('bad-value', error.message.replace(/^error: /, 'Cannot run: '));
   }
 }
 
+/** An address without its flag is what somebody types who knows `curl`. */
+function tooMany(argv: readonly string[]): CliError {
+  const verb = verbOf(argv);
+  const url = argv.find((word, at) => /^https?:\/\//.test(word) && !argv[at - 1]?.startsWith('-'));
+  const takesUrl = verb !== undefined && keysOf(verb).some((key) => flagsOf(key, verb).includes('--url'));
+  const hint = url !== undefined && takesUrl ? `: write --url before ${quote(url)}` : '';
+  return new CliError('too-many-arguments', `Cannot use so many arguments${hint}; see tidegate ${argv[0]} --help`);
+}
+
+function verbOf(argv: readonly string[]): VerbName | undefined {
+  return VERB_NAMES.find((name) => name === argv[0] || VERB_TABLE[name].alias === argv[0]);
+}
+
 function unknownFlag(flag: string, argv: readonly string[]): CliError {
-  const verb = VERB_NAMES.find((name) => name === argv[0] || VERB_TABLE[name].alias === argv[0]);
+  const verb = verbOf(argv);
   const known = verb === undefined ? [] : keysOf(verb).flatMap((key) => flagsOf(key, verb));
   // `--ageMs` is more likely the end of a key than any other word.
   const ending = known.find((candidate) => candidate.toLowerCase().endsWith(`.${flag.slice(2).toLowerCase()}`));
-  const hint = ending === undefined ? didYouMean(flag, known) : ` (did you mean ${ending}?)`;
+  // `--sink.file` is the beginning of several; the first of them is the one that the others need.
+  const meant = ending ?? known.find((candidate) => candidate.startsWith(`${flag}.`));
+  const hint = meant === undefined ? didYouMean(flag, known) : ` (did you mean ${meant}?)`;
   return new CliError('unknown-flag', `Cannot use ${flag}: there is no such flag${hint}`);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { start } from '../../test/support/cli.js';
 import type { TestRunOptions } from '../../test/support/cli.js';
+import { keysOf } from './config/index.js';
 
 async function run(line: string, options: TestRunOptions = {}): Promise<{ code: number; out: string; err: string }> {
   await using cli = start(line.split(' ').filter(Boolean), options);
@@ -34,6 +35,31 @@ describe('runCli()', () => {
     expect((await run('replay --help')).out).toContain('[default 8090;');
   });
 
+  it('shows of a verb with many options those to begin with, and the others where they are asked for', async () => {
+    const { out } = await run('ingest --help');
+    expect(out.split('\n').length).toBeLessThan(75);
+    expect(out.indexOf('Examples:')).toBeLessThan(out.indexOf('--sink.s3.bucket'));
+    expect(out).not.toContain('--sink.kinesis.order');
+    const all = (await run('ingest --help all')).out;
+    for (const key of keysOf('ingest')) expect(all).toContain(`--${key}`);
+    const s3 = await run('ingest --help s3');
+    expect([s3.code, s3.out]).toEqual([0, (await run('help ingest s3')).out]);
+    expect(s3.out).toContain('--checkpoint.s3.key');
+    expect(s3.out).not.toContain('--sink.kinesis');
+    expect((await run('plan --help')).out).toContain('--sample');
+    expect((await run('ingest --help tide')).out).toBe(
+      'No option of ingest has tide in its name; see tidegate ingest --help all\n',
+    );
+  });
+
+  it('answers a missing option of the ingest on Fargate as that did: a message, its help, and 1', async () => {
+    const { code, err } = await run('ingest -s edits');
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error Cannot ingest without -u URL and -r REGION \[missing-value\]\n\nUsage:\n/);
+    expect(err.split('\n').length).toBeLessThan(20);
+    expect((await run('ingest -s edits -rt')).err).toContain('Cannot use --readtimeoutms without a value');
+  });
+
   it('keeps help within the width of the terminal, but for what cannot be broken', async () => {
     const { out } = await run('subscribe --help');
     expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
@@ -50,6 +76,8 @@ describe('runCli()', () => {
     ['serve --port', 'missing-value', 'Cannot use --port without a value'],
     ['serve --port x', 'bad-value', 'Cannot use "x" for http.port (flag --port): it must be a whole number'],
     ['serve extra', 'too-many-arguments', 'see tidegate serve --help'],
+    ['ingest https://a.example/sse', 'too-many-arguments', 'write --url before "https://a.example/sse"'],
+    ['ingest --sink.s3 b', 'unknown-flag', '(did you mean --sink.s3.bucket?)'],
     ['publish', 'missing-argument', 'Cannot run without CHANNEL'],
     ['completion tcsh', 'bad-value', 'Cannot use "tcsh": allowed choices are bash, zsh, fish'],
     ['serve --host 0.0.0.0', 'contradiction', 'with auth none'],
@@ -76,7 +104,9 @@ describe('runCli()', () => {
     const line = 'replay /nowhere/at-all.sse';
     const plain = await run(line);
     expect(plain.code).toBe(1);
-    expect(plain.err).toBe('error Cannot read "/nowhere/at-all.sse": ENOENT [unreadable-file]\n');
+    expect(plain.err).toBe(
+      'error Cannot read "/nowhere/at-all.sse": there is no such file (ENOENT) [unreadable-file]\n',
+    );
     expect((await run(`${line} --log.level debug`)).err).toContain('\n    at ');
   });
 

@@ -2,9 +2,14 @@ import { loadSettings } from './config/index.js';
 import type { Loaded } from './config/index.js';
 import { CliError, EXIT, exitCodeOf } from './errors.js';
 import type { ExitCode } from './errors.js';
-import { renderVerbHelp } from './help.js';
 import type { Io } from './io.js';
-import { checkLegacyIngest, isLegacyIngest, translateLegacyIngest } from './legacy-ingest.js';
+import {
+  checkLegacyIngest,
+  isLegacyIngest,
+  LEGACY_HELP,
+  missingOfLegacy,
+  translateLegacyIngest,
+} from './legacy-ingest.js';
 import { parseCommandLine } from './program.js';
 import { painter, printable } from './terminal.js';
 import { VERB_TABLE } from './verbs.js';
@@ -17,10 +22,12 @@ import { readVersion } from './version.js';
  */
 export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode> {
   let isDebug = false;
+  let isRead = false;
   const isLegacy = isLegacyIngest(argv);
   try {
     const style = { columns: Math.min(io.stdout.columns || 100, 120), paint: painter(io.stdout, io.env) };
     const invocation = parseCommandLine(translateLegacyIngest(argv), { version: readVersion(), style });
+    isRead = true;
     if (invocation.kind === 'print') {
       io.stdout.write(invocation.text);
       return EXIT.ok;
@@ -35,10 +42,10 @@ export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode>
     await command({ settings, origins, pipelines, reload, args, io });
     return EXIT.ok;
   } catch (error) {
-    const code = report(error, io, isDebug);
+    if (!isLegacy || !(error instanceof CliError) || error.code !== 'missing-value') return report(error, io, isDebug);
     // Whoever types that system's flags expects its answer to a missing one: the help, and 1.
-    if (!isLegacy || !(error instanceof CliError) || error.code !== 'missing-value') return code;
-    io.stderr.write(`\n${renderVerbHelp('ingest', { columns: 100, paint: painter(io.stderr, io.env) })}`);
+    report((isRead ? missingOfLegacy(argv) : undefined) ?? error, io, isDebug);
+    io.stderr.write(`\n${LEGACY_HELP}`);
     return EXIT.failure;
   }
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { quote } from '../protocol/index.js';
+import { fileFault } from './config/index.js';
 import type { Settings } from './config/index.js';
 import { CliError } from './errors.js';
 
@@ -26,8 +27,7 @@ export async function readSettingFile(settings: Settings, key: FileKey, cwd: str
   try {
     return await readFile(resolve(cwd, path), 'utf8');
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CliError('unreadable-file', `Cannot read ${key} ${quote(path)}: ${code}`, { cause: error });
+    throw new CliError('unreadable-file', `Cannot read ${key} ${quote(path)}: ${fileFault(error)}`, { cause: error });
   }
 }
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { quote } from '../protocol/index.js';
+import { fileFault } from './config/index.js';
 import type { Settings } from './config/index.js';
 import { CliError } from './errors.js';
 
@@ -31,8 +32,7 @@ async function readPem(key: 'http.tls.cert' | 'http.tls.key', path: string): Pro
   try {
     return await readFile(path);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CliError('unreadable-file', `Cannot read ${key} ${quote(path)}: ${code}`, { cause: error });
+    throw new CliError('unreadable-file', `Cannot read ${key} ${quote(path)}: ${fileFault(error)}`, { cause: error });
   }
 }
 

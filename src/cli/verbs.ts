@@ -1,4 +1,4 @@
-import type { Loaded, Settings, VerbName } from './config/index.js';
+import type { Key, Loaded, Settings, VerbName } from './config/index.js';
 import type { Io } from './io.js';
 
 /** What a verb gets to work with. */
@@ -33,9 +33,35 @@ export interface Verb {
   readonly alias?: string;
   readonly args: readonly VerbArgument[];
   readonly examples: readonly string[];
+  /** The options to begin with, where a verb has more than help can show at once; default: all of them. */
+  readonly first?: readonly Key[];
   /** Loaded when it runs: `tidegate --help` needs no hub. */
   readonly load: () => Promise<Command>;
 }
+
+/** What most pipelines are made of; with them help fits a screen. */
+const FIRST_OF_INGEST: readonly Key[] = [
+  'source.url',
+  'source.headers',
+  'source.file',
+  'source.stdin',
+  'source.redis.stream',
+  'filter.types',
+  'filter.match',
+  'format',
+  'sink.file.dir',
+  'sink.s3.bucket',
+  'sink.s3.prefix',
+  'sink.kinesis.stream',
+  'sink.firehose.stream',
+  'sink.hub.url',
+  'sink.redis.url',
+  'sink.http.url',
+  'sink.stdout',
+  'data.dir',
+  'metrics.port',
+  'config',
+];
 
 const URL_ARG: VerbArgument = { name: 'url', doc: 'The SSE endpoint.', isRequired: true };
 const FILE_ARG: VerbArgument = { name: 'file', doc: 'A recording or any SSE body.', isRequired: true, isFile: true };
@@ -50,15 +76,17 @@ export const VERB_TABLE: Readonly<Record<VerbName, Verb>> = {
     load: async () => (await import('./commands/serve.js')).serve,
   },
   ingest: {
-    summary: 'Take an SSE stream in: to files, to a hub, to AWS, to Redis or HTTP, complete and resumable',
+    summary: 'Take events in (SSE, NDJSON, files, Redis) to files, S3, Kinesis, Firehose, Redis, HTTP or a hub',
     description:
-      'With -s, -u and -r it takes the flags of the SSE ingest on Fargate: -h NAME,VALUE,… for headers, -t, -rms and -rt.',
+      'Goes on where it was after a crash. One source, one sink or more; several pipelines stand in tidegate.yaml.\nWith -s, -u and -r it takes the flags of the SSE ingest on Fargate: -h NAME,VALUE,… for headers, -t, -rms and -rt.',
     args: [],
     examples: [
       'tidegate ingest --url https://stream.wikimedia.org/v2/stream/recentchange --sink.file.dir ./archive',
-      'tidegate ingest --url https://example.com/sse --sink.hub.url http://127.0.0.1:8080 --sink.hub.channel news',
-      'tidegate ingest --url https://example.com/sse --stream news --region eu-central-1',
+      'tidegate ingest --url https://example.com/sse --sink.s3.bucket archive --sink.s3.prefix news/',
+      'tidegate ingest --source.file rows.ndjson --source.idField /id --sink.stdout',
+      'tidegate ingest -u https://example.com/sse -s STREAM -r eu-central-1 -h X-Key,secret -t edit,log',
     ],
+    first: FIRST_OF_INGEST,
     load: async () => (await import('./commands/ingest.js')).ingest,
   },
   plan: {
@@ -70,6 +98,7 @@ export const VERB_TABLE: Readonly<Record<VerbName, Verb>> = {
       'tidegate plan --url https://example.com/sse --sink.s3.bucket archive --sink.s3.prefix news/',
       'tidegate plan --sample calm.jsonl --shards 8 --json --strict',
     ],
+    first: ['sample', 'live', 'shards', 'strict', 'json', 'seconds', 'events', ...FIRST_OF_INGEST],
     load: async () => (await import('./commands/plan.js')).plan,
   },
   publish: {

@@ -38,7 +38,7 @@ describe('webhookOptionsOf()', () => {
   it.each([
     [{ TIDEGATE_WEBHOOKS_SECRET: 'whsec_not base64' }, 'is no base64 (webhooks.secret)'],
     [{ TIDEGATE_WEBHOOKS_SECRET_FILE: 'empty' }, 'Cannot use webhooks.secretFile: the file is empty'],
-    [{ TIDEGATE_WEBHOOKS_SECRET_FILE: 'nowhere' }, 'Cannot read webhooks.secretFile "nowhere": ENOENT'],
+    [{ TIDEGATE_WEBHOOKS_SECRET_FILE: 'nowhere' }, 'Cannot read webhooks.secretFile "nowhere": there is no such file'],
   ])('refuses %j in one sentence without the secret', async (env, message) => {
     const fault = webhookOptionsOf(load({ ...URL_VARIABLE, ...env }), cwd);
     await expect(fault).rejects.toThrow(message);

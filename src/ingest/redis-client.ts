@@ -44,9 +44,12 @@ export async function connectRedis(options: RedisClientOptions): Promise<RedisCl
     maxRetriesPerRequest: 0,
     retryStrategy: (times) => (comesBack ? Math.min(times * 50, RETRY_MS_MAX) : null),
   });
+  const place = placeOf(url);
   let refusal: unknown;
+  let last: unknown;
   redis.on('error', (error: unknown) => {
     if (isReply(error)) refusal = error;
+    last = error;
     onError?.(reasonOf(error));
   });
   if (onMessage !== undefined) redis.on('messageBuffer', (_channel: Buffer, message: Buffer) => onMessage(message));
@@ -54,11 +57,13 @@ export async function connectRedis(options: RedisClientOptions): Promise<RedisCl
   const client: RedisClient = {
     async command(name, ...args) {
       try {
-        if (redis.status !== 'ready') await whenReady(redis);
+        // While it is away the driver only says so; why, it told before.
+        if (redis.status !== 'ready')
+          await whenReady(redis).catch((error: unknown) => Promise.reject(toError(last ?? error)));
         if (name === 'SUBSCRIBE') return await redis.subscribe(...args.map(String));
         return await redis.call(name, [...args]);
       } catch (error) {
-        throw withoutCommand(error);
+        throw withoutCommand(error, place);
       }
     },
     close: () => redis.disconnect(),
@@ -69,7 +74,7 @@ export async function connectRedis(options: RedisClientOptions): Promise<RedisCl
   } catch (error) {
     client.close();
     // Where it does not let us in, the driver itself only says that the connection is closed.
-    throw withoutCommand(refusal ?? error);
+    throw withoutCommand(refusal ?? last ?? error, place);
   }
 }
 
@@ -103,12 +108,21 @@ function isReply(error: unknown): boolean {
 }
 
 /** The driver's own error carries the command, and with it what was to be written. */
-function withoutCommand(error: unknown): Error {
-  if (!isReply(error)) return new Error(`Redis does not answer: ${reasonOf(error)}`);
+function withoutCommand(error: unknown, place: string): Error {
+  if (!isReply(error)) return new Error(`Redis does not answer: ${reasonOf(error)} (${place})`);
   return new Error(`Redis refused: ${messageOf(error).split(', with args')[0] ?? ''}`);
 }
 
-/** A code where there is one: a message may quote an address. */
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** Host and port of a URL that may hold a password. */
+function placeOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : 'its address';
+}
+
+/** A code where there is one: a message may quote more. */
 function reasonOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
   if (isReply(error)) return messageOf(error);

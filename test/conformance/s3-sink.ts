@@ -133,7 +133,7 @@ function objectTests(server: S3Server): void {
 
   it('open() refuses a bucket that is not there', async () => {
     await using bench = await S3Bench.open(server);
-    const refusal = { code: 'bucket-missing', message: 'Cannot write to S3: the bucket "nowhere" is not there' };
+    const refusal = { code: 'bucket-missing', message: 'Cannot use S3: the bucket "nowhere" is not there' };
     await expect(bench.openSink({ bucket: 'nowhere' })).rejects.toMatchObject(refusal);
   });
 

@@ -65,7 +65,7 @@ describe('tidegate verify', () => {
     await using whole = start(['verify', '--sink.s3.bucket', 'bucket', '--sink.s3.endpoint', fake.endpoint]);
     expect([await whole.exit, whole.stdout.text]).toEqual([
       0,
-      expect.stringMatching(/^10 objects, 20 events, \d+ bytes, 1 chain\nno gap, no duplicate\n$/),
+      expect.stringMatching(/^10 objects, 20 events, [\d.]+ \w+, 1 chain\nno gap, no duplicate\n$/),
     ]);
     const third = dataKeys(fake)[2] ?? '';
     fake.objects.delete(`sse-manifest/${third}.json`);
@@ -77,6 +77,14 @@ describe('tidegate verify', () => {
     await using json = start(['verify', '--sink.s3.bucket', 'bucket', '--sink.s3.endpoint', fake.endpoint, '--json']);
     expect(await json.exit).toBe(1);
     expect(JSON.parse(json.stdout.text)).toMatchObject({ objects: 9, findings: [{ kind: 'gap', from: 3, to: 3 }] });
+  });
+
+  it('does not take an archive that it cannot find for a whole one', async () => {
+    await using fake = await archive();
+    const place = ['--sink.s3.bucket', 'bucket', '--sink.s3.endpoint', fake.endpoint];
+    await using elsewhere = start(['verify', ...place, '--sink.s3.manifestPrefix', 'manifests/']);
+    expect([await elsewhere.exit, elsewhere.stdout.text]).toEqual([1, '0 objects, 0 events, 0 B, 0 chains\n']);
+    expect(elsewhere.stderr.text).toContain('There is no manifest in bucket under "manifests/"');
   });
 
   it('says what is missing on the command line', async () => {

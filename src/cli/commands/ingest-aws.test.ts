@@ -92,13 +92,13 @@ describe('tidegate ingest', () => {
   });
 
   it.each([
-    ['-s events -r eu-central-1', 'without a source'],
-    ['-u http://a/ -r eu-central-1', 'without a s'],
-    ['-u http://a/ -s events', 'give -r REGION'],
+    ['-s events -r eu-central-1', 'without -u URL ['],
+    ['-u http://a/ -r eu-central-1', 'without -s STREAM ['],
+    ['-u http://a/ -s events', 'without -r REGION ['],
   ])('says what "%s" is missing, prints the help and exits with 1', async (typed, said) => {
     await using ingest = start(['ingest', ...typed.split(' ')]);
     expect(await ingest.exit).toBe(1);
     expect(ingest.stderr.text).toContain(said);
-    expect(ingest.stderr.text).toContain('--source.url');
+    expect(ingest.stderr.text).toContain('-u, --url <url>');
   });
 });

@@ -9,7 +9,7 @@ import type { PipelineContext } from '../dead-letters.js';
 import { CliError } from '../errors.js';
 import { createSource, intakeOf } from '../ingest-source.js';
 import type { Output } from '../io.js';
-import { isLegacyRecord } from '../legacy-ingest.js';
+import { withLegacyDefaults } from '../legacy-ingest.js';
 import { above, LiveLine } from '../live-line.js';
 import { createOtherSinks } from '../other-sinks.js';
 import { runPipelines } from '../pipelines-service.js';
@@ -33,7 +33,8 @@ export const ingest: Command = async (context) => {
 
 /** The pipeline that `settings` ask for, for one run. @throws CliError, IngestError: it can never run like this. */
 export async function createPipelineOf(request: PipelineRequest): Promise<Pipeline> {
-  const { settings, origins, io, logger, lease } = request;
+  const { origins, io, logger, lease } = request;
+  const settings = withLegacyDefaults(request.settings, origins);
   const { cwd, stdout } = io;
   const name = settings['pipeline.name'];
   return createPipeline({
@@ -41,7 +42,7 @@ export async function createPipelineOf(request: PipelineRequest): Promise<Pipeli
     source: await createSource(settings, io),
     ...intakeOf(settings),
     spool: spoolOf(settings, cwd),
-    sinks: await createSinks({ settings, cwd, logger, stdout, isLegacyRecord: isLegacyRecord(origins) }),
+    sinks: await createSinks({ settings, cwd, logger, stdout }),
     checkpoint: createCheckpointStore(settings, cwd),
     checkpointIntervalMs: settings['checkpoint.intervalMs'],
     logger,
@@ -62,9 +63,7 @@ function spoolOf(settings: Settings, cwd: string): PipelineSpool {
   return { ...limits, disk: { folder, bytesMax: settings['spool.diskBytes'] } };
 }
 
-async function createSinks(
-  context: PipelineContext & { readonly stdout: Output; readonly isLegacyRecord: boolean },
-): Promise<readonly PipelineSink[]> {
+async function createSinks(context: PipelineContext & { readonly stdout: Output }): Promise<readonly PipelineSink[]> {
   const { settings, cwd } = context;
   const options = { ...context, deadLetters: deadLettersOnce(context) };
   const sinks: PipelineSink[] = [];

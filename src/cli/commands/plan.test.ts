@@ -126,7 +126,7 @@ describe('tidegate plan', () => {
     expect(planned.sample).toMatchObject({ events: 33, kept: 10, canaries: 1, repeats: 0 });
     expect(planned.kinesis?.topKey).toEqual({ key: '***', events: 10 });
     const { out } = await plan(...flags);
-    expect(out).toMatch(/\n +filter +types edit {2}\/user\n/);
+    expect(out).toMatch(/\n +filter +types edit {2}\/user {2}canaries \/meta\/canary=true {2}repeats by \/at\n/);
     expect(out).toMatch(/\n +sample +33 events, 10 kept, 1 canaries, the largest/);
     const again = await planJson(...SOURCE, ...KINESIS, '--sample', 'body.sse', '--dedupe.key', '/at');
     expect(again.sample).toMatchObject({ kept: 31, repeats: 2 });
@@ -164,6 +164,32 @@ describe('tidegate plan', () => {
     const file = ['--source.file', 'in.ndjson', '--sink.stdout'];
     expect(codes(await planJson(...file))).toEqual([]);
     expect(codes(await planJson(...file, '--leases.url', 'redis://127.0.0.1:9'))).toEqual(['local-source']);
+  });
+
+  it('draws types and shards as bars', async () => {
+    await writeFile(
+      join(folder.path, 'body.sse'),
+      body(300, () => 'ada'),
+    );
+    const flags = [...SOURCE, ...KINESIS, '--sample', 'body.sse', '--sink.kinesis.partitionKey', 'type'];
+    const { out } = await plan(...flags, '--shards', '2');
+    expect(out).toMatch(/\n {4}types +edit {2}█{32} {2}50 % {2}150\n +log {3}█{32} {2}50 % {2}150\n/);
+    expect(out).toMatch(/\n {4}shards +2 by type, 2 keys, most often edit \(150\)\n +1 {2}[█ ]{32} +\d+ % {2}\d+\n/);
+    const many = (await plan(...flags, '--shards', '100')).out;
+    expect(many).toContain('100 by type, 2 keys, most often edit (150); the fullest:\n');
+    expect(many.split('\n').length).toBeLessThan(40);
+  });
+
+  it('says where state and refused events are kept', async () => {
+    const state = ['--checkpoint.redis.url', 'redis://:hunter2@cache:6379', '--spool.dir', 's'];
+    const { out, err } = await plan(...SOURCE, ...KINESIS, '--sink.stdout', ...state);
+    expect(err).toBe('');
+    expect(out).toContain('redis://cache:6379 tidegate:checkpoint:ingest\n');
+    expect(out).toContain(`, 1 GiB in ${join(folder.path, 's', 'ingest')}\n`);
+    expect(out).toContain(`dead letters ${join(folder.path, 'tidegate-data', 'ingest.dead-letters.ndjson')}\n`);
+    expect(out).toMatch(/→ stdout\n/);
+    const s3 = await plan(...SOURCE, ...S3, '--checkpoint.s3.bucket', 'state');
+    expect([s3.out, s3.err]).toEqual([expect.stringContaining('s3://state/tidegate/ingest.checkpoint.json'), '']);
   });
 
   it('listens to the source itself, and keeps nothing of it', async () => {

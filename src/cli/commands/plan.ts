@@ -17,7 +17,9 @@ import { createPipelineOf } from './ingest.js';
 export const plan: Command = async (context) => {
   const { settings, origins, io } = context;
   const alone: PipelineSettings = { name: settings['pipeline.name'], settings, origins };
-  const logger = createServiceLogger(context, io.stderr);
+  // What the parts would warn of when they run is among the plan's own warnings.
+  const quiet = { ...context, settings: { ...settings, 'log.level': 'error' as const } };
+  const logger = createServiceLogger(quiet, io.stderr);
   const plans: PipelinePlan[] = [];
   for (const pipeline of context.pipelines ?? [alone]) {
     // What cannot be made is refused here as by ingest.

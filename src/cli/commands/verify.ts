@@ -1,5 +1,7 @@
 import { verifyS3Archive } from '../../ingest/index.js';
+import { quote } from '../../protocol/index.js';
 import type { ArchiveReport, Finding } from '../../ingest/index.js';
+import { formatSize } from '../config/index.js';
 import type { Settings } from '../config/index.js';
 import { CliError } from '../errors.js';
 import { writeFully } from '../io.js';
@@ -9,6 +11,12 @@ import type { Command } from '../verbs.js';
 export const verify: Command = async ({ settings, io }) => {
   const report = await verifyS3Archive(optionsOf(settings), io.signal);
   await writeFully(io.stdout, settings.json ? `${JSON.stringify(report)}\n` : render(report));
+  // Nothing proves nothing: it is a wrong bucket or prefix more often than an archive that was never begun.
+  if (report.objects === 0)
+    throw new CliError(
+      'failed',
+      `There is no manifest in ${settings['sink.s3.bucket'] ?? ''} under ${quote(settings['sink.s3.manifestPrefix'])}: look at both names`,
+    );
   if (!report.isSound) throw new CliError('failed', 'The archive is not whole, or holds events twice');
 };
 
@@ -24,9 +32,14 @@ function optionsOf(settings: Settings): Parameters<typeof verifyS3Archive>[0] {
 }
 
 function render({ objects, events, bytes, chains, findings }: ArchiveReport): string {
-  const head = `${objects} objects, ${events} events, ${bytes} bytes, ${chains} ${chains === 1 ? 'chain' : 'chains'}`;
-  const lines = findings.length === 0 ? ['no gap, no duplicate'] : findings.map(describe);
+  const head = `${counted(objects, 'object')}, ${counted(events, 'event')}, ${formatSize(bytes)}, ${counted(chains, 'chain')}`;
+  const sound = objects === 0 ? [] : ['no gap, no duplicate'];
+  const lines = findings.length === 0 ? sound : findings.map(describe);
   return `${[head, ...lines].join('\n')}\n`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function describe(finding: Finding): string {

@@ -7,6 +7,7 @@ import { CliError } from '../errors.js';
 import { didYouMean } from './suggest.js';
 import { isKey, KEYS, settingOf } from './table.js';
 import type { Key } from './table.js';
+import { fileFault } from './file-fault.js';
 import type { Written } from './origin.js';
 import { checkPipelineName, isPipelineKey, PIPELINE_KEYS, PIPELINES_MAX } from './pipeline-keys.js';
 
@@ -53,7 +54,10 @@ function readText(absolute: string, path: string | undefined): string | undefine
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     if (path === undefined && code === 'ENOENT') return undefined;
     if (error instanceof CliError) throw error;
-    throw new CliError('unreadable-file', `Cannot read the configuration file ${quote(path ?? absolute)}: ${code}`);
+    throw new CliError(
+      'unreadable-file',
+      `Cannot read the configuration file ${quote(path ?? absolute)}: ${fileFault(error)}`,
+    );
   }
 }
 

@@ -1,6 +1,8 @@
 export { isLoopback } from './contradictions.js';
 export { formatDefault, formatDuration } from './describe.js';
+export { fileFault } from './file-fault.js';
 export { groupsOf } from './groups.js';
+export type { Group } from './groups.js';
 export { loadSettings, processEnvironment } from './load.js';
 export type { Environment, GivenFlag, Loaded } from './load.js';
 export { describeOrigin } from './origin.js';

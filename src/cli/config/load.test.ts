@@ -213,7 +213,12 @@ describe('loadSettings()', () => {
       'bad-value',
       'random, type, id or a JSON pointer',
     ],
-    ['a file that is not there', { env: { TIDEGATE_CONFIG: 'no.yaml' } }, 'unreadable-file', '"no.yaml": ENOENT'],
+    [
+      'a file that is not there',
+      { env: { TIDEGATE_CONFIG: 'no.yaml' } },
+      'unreadable-file',
+      '"no.yaml": there is no such file',
+    ],
   ] satisfies readonly (readonly [string, Given, string, string])[])('refuses %s', (_name, given, code, sentence) => {
     let thrown: unknown;
     try {
@@ -234,6 +239,21 @@ describe('loadSettings()', () => {
   it('never shows the value of a secret', () => {
     const flags = [{ key: 'source.headers', flag: '--header', value: 'hunter2' }] as const;
     expect(() => load({ verb: 'demo', flags })).toThrow('Cannot use this value for source.headers (flag --header)');
+  });
+
+  it('says which setting of a sink is of no use, unless some pipeline has that sink', () => {
+    const flags = [
+      { key: 'sink.s3.prefix', flag: '--sink.s3.prefix', value: 'news/' },
+      { key: 'sink.stdout', flag: '--sink.stdout', value: 'true' },
+    ] as const;
+    const env = { TIDEGATE_SOURCE_STDIN: 'true' };
+    expect(load({ verb: 'ingest', flags, env }).warnings).toEqual([
+      'The setting sink.s3.prefix (flag --sink.s3.prefix) is not used: there is no sink.s3.bucket',
+    ]);
+    const bucket = { ...env, TIDEGATE_SINK_S3_BUCKET: 'archive' };
+    expect(load({ verb: 'ingest', flags, env: bucket }).warnings).toEqual([]);
+    const file = 'pipelines: {a: {source.file: x, sink.s3.bucket: archive}, b: {source.file: y}}';
+    expect(load({ verb: 'ingest', flags, file }).warnings).toEqual([]);
   });
 
   it('says when a variable is a near miss', () => {

@@ -14,6 +14,7 @@ import type { VerbName } from './setting.js';
 import { suggest } from './suggest.js';
 import { defaultOf, KEYS, keysOf, settingOf, variableOf } from './table.js';
 import type { Key, Settings } from './table.js';
+import { unusedSettings } from './unused-settings.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -72,15 +73,18 @@ export function loadSettings({ verb, flags, env, cwd }: LoadOptions): Loaded {
     if (origin !== undefined) origins.set(key, origin);
   }
   const settings = values as unknown as Settings;
-  const warnings = suspectVariables(env);
+  const suspects = suspectVariables(env);
   if (runsPipelines(verb) && blocks !== undefined) {
     const base = { verb, settings, origins, values: ofPipelines, env, cwd };
-    return { settings, origins, pipelines: resolvePipelines(blocks, base), warnings };
+    const pipelines = resolvePipelines(blocks, base);
+    const all = pipelines.map((pipeline) => pipeline.settings);
+    return { settings, origins, pipelines, warnings: [...suspects, ...unusedSettings(origins, all)] };
   }
   const alone = runsPipelines(verb) ? withEnvironmentProxy({ settings, origins }, env) : { settings, origins };
   const contradiction = findContradiction(verb, alone.settings, alone.origins);
   if (contradiction !== undefined) throw contradiction;
-  return { ...alone, pipelines: undefined, warnings };
+  const unused = runsPipelines(verb) ? unusedSettings(origins, [settings]) : [];
+  return { ...alone, pipelines: undefined, warnings: [...suspects, ...unused] };
 }
 
 function runsPipelines(verb: VerbName): boolean {

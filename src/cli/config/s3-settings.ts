@@ -12,7 +12,10 @@ export const S3 = {
     verbs: WITH_VERIFY,
     default: undefined,
     placeholder: 'bucket',
-    shape: { pattern: /^[A-Za-z0-9][A-Za-z0-9._:/-]{1,254}$/, expected: 'the name of a bucket' },
+    shape: {
+      pattern: /^(?!s3:)[A-Za-z0-9][A-Za-z0-9._:/-]{1,254}$/,
+      expected: 'the name of a bucket, without s3:// and of 3 to 63 characters a-z, 0-9, . and -, or an ARN',
+    },
   }),
   'sink.s3.prefix': string({
     doc: "How keys begin, with Firehose's expressions such as !{timestamp:yyyy/MM/dd/HH}/ (UTC); without a time, yyyy/MM/dd/HH/ is appended. A folder ends with a slash.",

@@ -25,6 +25,14 @@ export interface PlannedSample {
   readonly withoutId: number;
   /** Bytes of data of the largest event. */
   readonly largestBytes: number;
+  /** How many events of each type would reach the sinks, most first; ten at most. */
+  readonly types: readonly (readonly [type: string, events: number])[];
+}
+
+/** A spool that outlives the process. */
+export interface SpoolOnDisk {
+  readonly folder: string;
+  readonly bytes: number;
 }
 
 /** What would happen if a pipeline began now. */
@@ -38,8 +46,12 @@ export interface PipelinePlan {
   readonly types: readonly string[];
   /** Conditions that must all hold. */
   readonly match: readonly string[];
+  /** What else becomes of events on their way: canaries, repeats, fields. */
+  readonly changes: readonly string[];
   readonly checkpoint: string;
-  readonly spool: { readonly events: number; readonly bytes: number };
+  readonly spool: { readonly events: number; readonly bytes: number; readonly disk?: SpoolOnDisk };
+  /** Where a sink's refused events go; undefined where no sink refuses any. */
+  readonly deadLetters?: string;
   readonly sinks: readonly PlannedSink[];
   readonly s3?: S3Preview;
   readonly kinesis?: ShardSpread & { readonly partitionKey: string };
@@ -70,8 +82,10 @@ export function planPipeline({ name, settings, origins }: PipelineSettings, opti
     ...planProxy(settings, origins),
     types: settings['filter.types'],
     match: settings['filter.match'],
+    changes: changesOf(settings),
     checkpoint: checkpointOf(name, settings, options.cwd),
-    spool: { events: settings['spool.events'], bytes: settings['spool.bytes'] },
+    spool: spoolOf(name, settings, options.cwd),
+    ...deadLettersOf(name, settings, options.cwd),
     sinks: planSinks(settings, origins),
     ...(s3 === undefined ? {} : { s3 }),
     ...(kinesis === undefined ? {} : { kinesis }),
@@ -122,8 +136,41 @@ function shown(value: unknown): unknown {
 
 function checkpointOf(name: string, settings: Settings, cwd: string): string {
   if (settings['leases.url'] !== undefined) return `${withoutSecrets(settings['leases.url'])} ${name}`;
+  const [bucket, redis] = [settings['checkpoint.s3.bucket'], settings['checkpoint.redis.url']];
+  if (bucket !== undefined)
+    return `s3://${bucket}/${settings['checkpoint.s3.key'] ?? `tidegate/${name}.checkpoint.json`}`;
+  if (redis !== undefined)
+    return `${withoutSecrets(redis)} ${settings['checkpoint.redis.key'] ?? `tidegate:checkpoint:${name}`}`;
   const file = settings['checkpoint.file'];
   return file === undefined ? join(resolve(cwd, settings['data.dir']), `${name}.checkpoint.json`) : resolve(cwd, file);
+}
+
+function changesOf(settings: Settings): readonly string[] {
+  const named: readonly (readonly [string, readonly string[]])[] = [
+    ['canaries', settings['filter.canary']],
+    ['dropped fields', settings['filter.dropFields']],
+    ['masked fields', settings['filter.maskFields']],
+    ['repeats by', settings['dedupe.key'] === undefined ? [] : [settings['dedupe.key']]],
+  ];
+  return named.flatMap(([what, items]) => (items.length === 0 ? [] : [`${what} ${items.join(', ')}`]));
+}
+
+function spoolOf(name: string, settings: Settings, cwd: string): PipelinePlan['spool'] {
+  const inMemory = { events: settings['spool.events'], bytes: settings['spool.bytes'] };
+  const parent = settings['spool.dir'];
+  if (parent === undefined) return inMemory;
+  return { ...inMemory, disk: { folder: join(resolve(cwd, parent), name), bytes: settings['spool.diskBytes'] } };
+}
+
+/** Sinks that may find an event that they can never take. */
+const REFUSING = ['sink.kinesis.stream', 'sink.firehose.stream', 'sink.s3.bucket', 'sink.http.url'] as const;
+
+function deadLettersOf(name: string, settings: Settings, cwd: string): Pick<PipelinePlan, 'deadLetters'> {
+  if (REFUSING.every((key) => settings[key] === undefined)) return {};
+  const [file, bucket] = [settings['deadLetter.file'], settings['sink.s3.bucket']];
+  if (file !== undefined) return { deadLetters: resolve(cwd, file) };
+  if (bucket !== undefined) return { deadLetters: `s3://${bucket}, see errors` };
+  return { deadLetters: join(resolve(cwd, settings['data.dir']), `${name}.dead-letters.ndjson`) };
 }
 
 function planS3(pipeline: string, settings: Settings, first: ReceivedEvent): S3Preview | undefined {
@@ -157,5 +204,14 @@ function describeSample(events: number, { kept, stats }: ReturnType<typeof previ
     repeats: stats.repeats,
     withoutId: kept.filter(({ id }) => id === '').length,
     largestBytes: kept.reduce((most, { data }) => Math.max(most, Buffer.byteLength(data)), 0),
+    types: countTypes(kept),
   };
+}
+
+const TYPES_MAX = 10;
+
+function countTypes(events: readonly ReceivedEvent[]): PlannedSample['types'] {
+  const counts = new Map<string, number>();
+  for (const { type } of events) counts.set(type, (counts.get(type) ?? 0) + 1);
+  return [...counts].toSorted(([, a], [, b]) => b - a).slice(0, TYPES_MAX);
 }

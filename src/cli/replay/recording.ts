@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { quote } from '../../protocol/index.js';
 import { CliError } from '../errors.js';
-import { formatSize } from '../config/index.js';
+import { fileFault, formatSize } from '../config/index.js';
 import { splitBlocks } from './block.js';
 import type { Block, Chunk } from './block.js';
 
@@ -66,8 +66,7 @@ async function readBounded(path: string, bytesMax: number): Promise<Buffer> {
       chunks.push(chunk);
     }
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CliError('unreadable-file', `Cannot read ${quote(path)}: ${code}`, { cause: error });
+    throw new CliError('unreadable-file', `Cannot read ${quote(path)}: ${fileFault(error)}`, { cause: error });
   }
   if (bytes <= bytesMax) return Buffer.concat(chunks);
   throw new CliError('unreadable-file', `Cannot read ${quote(path)}: it is larger than ${formatSize(bytesMax)}`);

@@ -40,10 +40,19 @@ export function toAwsFailure(error: unknown): AwsFailure {
   const { name, status } = facts(error);
   // AWS repeats the signed headers in some of these, a session token among them.
   if (UNKNOWN_CALLER.has(name))
-    return { kind: 'access', code: name, message: 'there are no credentials, or AWS does not accept them' };
+    return {
+      kind: 'access',
+      code: name,
+      message:
+        'there are no credentials, or AWS does not accept them; look at AWS_PROFILE, AWS_ACCESS_KEY_ID or the role of this machine',
+    };
   const text = messageOf(error);
   if (text === 'Region is missing')
-    return { kind: 'settings', code: 'no-region', message: 'no region is set, and the AWS SDK found none' };
+    return {
+      kind: 'settings',
+      code: 'no-region',
+      message: 'no region is set, and the AWS SDK found none; set AWS_REGION, or the region of this sink',
+    };
   if (text.startsWith('Region not accepted'))
     return { kind: 'settings', code: 'invalid-region', message: shorten(text) };
   // A proxy's 413 has no name of AWS's, but says the same.

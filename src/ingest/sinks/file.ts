@@ -161,7 +161,7 @@ class FileSink implements Sink {
       await handle.datasync();
     } catch (error) {
       await handle.truncate(start).catch(() => {});
-      throw error;
+      throw new Error(`${messageOf(error)} in ${this.#folder}`, { cause: error });
     }
     this.#part = { ...this.#part, bytes: start + bytes.length };
     if (start === 0) this.#startTimer();

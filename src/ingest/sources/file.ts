@@ -186,7 +186,7 @@ class FileSource implements Source {
     const path = JSON.stringify(this.#options.path);
     return new IngestError(
       'source-refused',
-      `Cannot go on in ${path} after ${events} events: it does not hold as many`,
+      `Cannot go on in ${path} after ${events} events: it does not hold as many; the checkpoint is of another file, or this one was cut or is read in another format`,
     );
   }
 }

@@ -241,7 +241,7 @@ class AwsStore implements ObjectStore, VersionedStore {
 /** What the answer to HeadBucket says ("HeadBucket": 404 no such bucket, 301 another region, 403 no permission). */
 function judgeCheck(error: unknown, bucket: string): PlaceCheck {
   const status = statusOf(error);
-  const start = `Cannot write to S3: the bucket ${JSON.stringify(bucket)}`;
+  const start = `Cannot use S3: the bucket ${JSON.stringify(bucket)}`;
   if (status === 404) return { kind: 'refused', code: 'bucket-missing', message: `${start} is not there` };
   if (status === 301) return { kind: 'refused', code: 'bucket-missing', message: `${start} is in another region` };
   const failure = toAwsFailure(error);

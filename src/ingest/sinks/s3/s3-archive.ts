@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { createBackoff, systemClock } from '../../../base/index.js';
+import { IngestError } from '../../errors.js';
 import { retry } from '../../retry.js';
 import { judgeArchive } from '../../verify.js';
 import type { ArchiveReport, Evidence } from '../../verify.js';
@@ -20,11 +21,13 @@ export interface S3ArchiveOptions extends AwsStoreOptions {
 /** Objects that are looked at at a time. */
 const IN_FLIGHT = 16;
 const ATTEMPTS_MAX = 5;
+/** Milliseconds for a look at the bucket, before the objects. */
+const CHECK_MS = 15_000;
 
 /**
  * Looks at every manifest under the prefix and at the object that it tells of, and says what is missing and what
  * is there twice. Holds about 1 KB of memory for each object.
- * @throws IngestError `package-missing`; else what the SDK throws, after five attempts.
+ * @throws IngestError `package-missing`, `bucket-missing`, `access-refused`, `invalid-option` (no region); else what the SDK throws, after five attempts.
  */
 export async function verifyS3Archive(options: S3ArchiveOptions, stop: AbortSignal): Promise<ArchiveReport> {
   const signal = AbortSignal.any([stop]);
@@ -32,6 +35,8 @@ export async function verifyS3Archive(options: S3ArchiveOptions, stop: AbortSign
   setMaxListeners(0, signal);
   const store = await createAwsStore(options);
   try {
+    const place = await store.check(AbortSignal.any([signal, AbortSignal.timeout(CHECK_MS)]));
+    if (place.kind === 'refused') throw new IngestError(place.code, place.message);
     const keys: string[] = [];
     for await (const key of store.list(options.manifestPrefix ?? 'sse-manifest/', signal)) keys.push(key);
     const evidence: Evidence[] = [];
