@@ -1,6 +1,7 @@
 import type { S3SinkOptions } from '../../src/ingest/index.js';
 import { describeOnS3 } from '../support/s3-servers.js';
 import { describeS3Sink, S3Bench } from './s3-sink.js';
+import { describeStrictUploads, describeUploadRules } from './s3-uploads.js';
 import { describeSink } from './sink.js';
 import type { SinkFixture } from './sink.js';
 
@@ -20,4 +21,6 @@ describeOnS3('createS3Sink()', (server) => {
     createFixture({ multipartBytes: 0 }, ({ link }) => link.loseAnswer(2)),
   );
   describeS3Sink(server);
+  if (!server.lacks.includes('upload rules')) describeUploadRules(server);
+  if (!server.lacks.includes('strict uploads')) describeStrictUploads(server);
 });

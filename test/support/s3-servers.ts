@@ -14,6 +14,8 @@ export type S3Ability =
   | 'conditions'
   /** Uploads in parts have rules: none under 5 MiB but the last, and those under way are listed and aborted. */
   | 'upload rules'
+  /** The parts of an upload are named in their order, and one that was aborted is not there any more. */
+  | 'strict uploads'
   /** A listing goes on after its first page. */
   | 'pages';
 
@@ -76,14 +78,14 @@ const KINDS: readonly S3Kind[] = [
   { name: 'a fake of S3', lacks: [], pageKeys: FAKE_PAGE_KEYS, isThere: true, start: () => Promise.resolve(fakes) },
   {
     name: `moto ${MOTO}`,
-    lacks: [],
+    lacks: ['strict uploads'],
     pageKeys: MOTO_PAGE_KEYS,
     isThere: hasMoto,
     start: () => host(() => MotoServer.start()),
   },
   {
     name: 's3rver',
-    lacks: ['conditions', 'upload rules', 'pages'],
+    lacks: ['conditions', 'upload rules', 'strict uploads', 'pages'],
     pageKeys: PAGE_KEYS,
     isThere: true,
     start: () => host(() => S3rver.start()),

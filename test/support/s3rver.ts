@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
@@ -6,7 +7,7 @@ import { join } from 'node:path';
 import { createTemporaryFolder } from './temporary-folder.js';
 
 interface Written {
-  readonly size: number;
+  readonly md5: string;
 }
 
 /** What is used of it: it has no types. */
@@ -52,22 +53,27 @@ export class S3rver implements AsyncDisposable {
   }
 }
 
-/** It answers when it has read what is to be written, a moment before the file holds all of it. */
+/** By itself it answers when it has read what is to be written, a moment before the file holds that. */
 function answerWhenWritten(store: Instance['store']): void {
   const putObject = store.putObject.bind(store);
   const putPart = store.putPart.bind(store);
   store.putObject = async (object) => {
     const written = await putObject(object);
-    await untilSize(store.getResourcePath(object.bucket, object.key, 'object'), written);
+    await untilWritten(store.getResourcePath(object.bucket, object.key, 'object'), written);
     return written;
   };
   store.putPart = async (bucket, uploadId, part, content) => {
     const written = await putPart(bucket, uploadId, part, content);
-    await untilSize(join(store.getResourcePath(bucket, undefined, 'uploads'), uploadId, part), written);
+    await untilWritten(join(store.getResourcePath(bucket, undefined, 'uploads'), uploadId, part), written);
     return written;
   };
 }
 
-async function untilSize(path: string, { size }: Written): Promise<void> {
-  while ((await stat(path)).size !== size);
+async function untilWritten(path: string, { md5 }: Written): Promise<void> {
+  while ((await md5Of(path)) !== md5);
+}
+
+async function md5Of(path: string): Promise<string> {
+  const bytes = await readFile(path).catch(() => Buffer.alloc(0));
+  return createHash('md5').update(bytes).digest('hex');
 }

@@ -101,6 +101,16 @@ function conditionTests({ createPlace }: S3Server): void {
     expect(await archive.uploads(object.key)).toBe(0);
   });
 
+  it('creates one object of many that come at once', async () => {
+    await using bench = await openBench(createPlace);
+    const { store } = bench;
+    const create = (body: string): Promise<string> =>
+      store.create({ ...object, body: Buffer.from(body) }, new AbortController().signal);
+    const outcomes = await Promise.all(['0', '1', '2', '3', '4', '5', '6', '7'].map(create));
+    expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1);
+    expect((await store.read(object.key, signal)).toString()).toBe(String(outcomes.indexOf('created')));
+  });
+
   it('writes a version only over the one that was seen', async () => {
     await using bench = await openBench(createPlace);
     const { store } = bench;
