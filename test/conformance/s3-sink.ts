@@ -296,7 +296,8 @@ function crashTests(server: S3Server): void {
     await using bench = await S3Bench.open(server);
     await crash(bench, [event(1)], 1, IN_PARTS);
     expect(await bench.keys()).toEqual([]);
-    const next = await bench.openSink(IN_PARTS);
+    // At once this time: an upload in parts would take back what it finds by itself.
+    const next = await bench.openSink();
     await next.write([event(1)], signal);
     await next.close('stopped');
     expect(await bench.archive.lines()).toEqual(['{"n":1}']);
