@@ -1,5 +1,5 @@
 import { FirehoseClient, PutRecordBatchCommand } from '@aws-sdk/client-firehose';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createFirehoseSink } from '../../src/ingest/index.js';
 import type { FirehoseSinkOptions, Sink } from '../../src/ingest/index.js';
 import { createCapturingLogger } from '../support/capturing-logger.js';
@@ -18,6 +18,7 @@ const KIB = 1024;
 class FirehoseBench implements AsyncDisposable {
   readonly place: FirehosePlace;
   readonly link: CuttableLink;
+  readonly clock = new JumpingClock();
   readonly deadLetters = new MemoryDeadLetters();
 
   private constructor(place: FirehosePlace, link: CuttableLink) {
@@ -32,11 +33,9 @@ class FirehoseBench implements AsyncDisposable {
 
   createSink(options: Partial<FirehoseSinkOptions> = {}): Sink {
     const access = { region: REGION, credentials: CREDENTIALS, endpoint: this.link.url };
-    const { deadLetters } = this;
+    const { deadLetters, clock } = this;
     const { stream } = this.place;
-    return this.place.watch(
-      createFirehoseSink({ stream, deadLetters, clock: new JumpingClock(), ...access, ...options }),
-    );
+    return this.place.watch(createFirehoseSink({ stream, deadLetters, clock, ...access, ...options }));
   }
 
   async openSink(options: Partial<FirehoseSinkOptions> = {}): Promise<Sink> {
@@ -91,6 +90,18 @@ function sinkTests(server: FirehoseServer): void {
     expect(await sink.write(batch, signal)).toEqual({ refused: 1 });
     expect(await bench.place.lines()).toEqual(['1', '3']);
     expect(bench.deadLetters.letters).toMatchObject([{ errorCode: 'record-too-large', event: { sequence: 2 } }]);
+    await sink.close('stopped');
+  });
+
+  it('write() waits for a server that is away', async () => {
+    await using bench = await FirehoseBench.open(server);
+    const sink = await bench.openSink();
+    bench.link.down();
+    const writing = sink.write([spooled(1, '1'), spooled(2, '2')], signal);
+    await vi.waitUntil(() => bench.clock.delays.length > 5);
+    bench.link.up();
+    await writing;
+    expect(await bench.place.lines()).toEqual(['1', '2']);
     await sink.close('stopped');
   });
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createKinesisSink } from '../../src/ingest/index.js';
 import type { KinesisSinkOptions, Sink } from '../../src/ingest/index.js';
 import { createCapturingLogger } from '../support/capturing-logger.js';
@@ -18,6 +18,7 @@ const MIB = 1024 * 1024;
 class KinesisBench implements AsyncDisposable {
   readonly place: KinesisPlace;
   readonly link: CuttableLink;
+  readonly clock = new JumpingClock();
   readonly deadLetters = new MemoryDeadLetters();
 
   private constructor(place: KinesisPlace, link: CuttableLink) {
@@ -32,9 +33,9 @@ class KinesisBench implements AsyncDisposable {
 
   createSink(options: Partial<KinesisSinkOptions> = {}): Sink {
     const access = { region: REGION, credentials: CREDENTIALS, endpoint: this.link.url };
-    const { deadLetters } = this;
+    const { deadLetters, clock } = this;
     const { stream } = this.place;
-    return createKinesisSink({ stream, format: 'data', deadLetters, clock: new JumpingClock(), ...access, ...options });
+    return createKinesisSink({ stream, format: 'data', deadLetters, clock, ...access, ...options });
   }
 
   async openSink(options: Partial<KinesisSinkOptions> = {}): Promise<Sink> {
@@ -100,6 +101,18 @@ function requestTests(server: KinesisServer): void {
     expect(bench.deadLetters.letters).toMatchObject([
       { attemptsMade: 1, errorCode: 'ValidationException', event: { sequence: 3 } },
     ]);
+    await sink.close('stopped');
+  });
+
+  it('write() waits for a server that is away', async () => {
+    await using bench = await KinesisBench.open(server);
+    const sink = await bench.openSink();
+    bench.link.down();
+    const writing = sink.write([spooled(1, '1'), spooled(2, '2')], signal);
+    await vi.waitUntil(() => bench.clock.delays.length > 5);
+    bench.link.up();
+    await writing;
+    expect(await bench.data()).toEqual(['1', '2']);
     await sink.close('stopped');
   });
 

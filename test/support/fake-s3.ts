@@ -237,7 +237,8 @@ export class FakeS3 implements AsyncDisposable {
 
   /** [Complete], "Special errors": all of them 400. */
   #refusalOf({ parts }: Upload, named: readonly NamedPart[]): string | undefined {
-    const isThere = ({ number, etag }: NamedPart): boolean => etagOf(parts.get(number) ?? NOTHING) === etag;
+    const isThere = ({ number, etag }: NamedPart): boolean =>
+      parts.has(number) && etagOf(parts.get(number) ?? NOTHING) === etag;
     if (!named.every(isThere)) return 'InvalidPart';
     if (named.some(({ number }, at) => number <= (named[at - 1]?.number ?? 0))) return 'InvalidPartOrder';
     const isSmall = named.slice(0, -1).some(({ number }) => (parts.get(number)?.length ?? 0) < this.#partBytesMin);

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { expect, it } from 'vitest';
+import { createServer } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it } from 'vitest';
 import { CuttableLink } from '../../../../test/support/cuttable-link.js';
 import { S3Archive } from '../../../../test/support/s3-archive.js';
 import { describeOnS3, S3_CREDENTIALS } from '../../../../test/support/s3-servers.js';
@@ -181,3 +184,22 @@ function noUploadRuleTests({ createPlace }: S3Server): void {
       await expect(store.abortUploads(object.key, signal)).rejects.toThrow(named('NotImplemented'));
     }));
 }
+
+describe('createAwsStore()', () => {
+  it('sends bodies as they are, without checksums that older servers do not know', async () => {
+    const seen: IncomingHttpHeaders[] = [];
+    const server = createServer((request, response) => {
+      seen.push(request.headers);
+      request.resume().on('end', () => response.end());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const store = await createAwsStore({ bucket: 'bucket', endpoint, credentials: S3_CREDENTIALS });
+    await store.create({ ...object, body: Buffer.from('body') }, signal);
+    store.close();
+    server.close();
+    const names = seen.flatMap(Object.keys);
+    expect(names).toContain('if-none-match');
+    expect(names.filter((name) => /checksum|trailer|decoded|content-encoding/.test(name))).toEqual([]);
+  });
+});
