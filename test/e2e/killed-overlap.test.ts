@@ -95,6 +95,8 @@ test('a feed that cuts every connection and whose ids are coarse is all in the a
   for (const events of [...KILLS_AT, EVENTS]) {
     await using ingest = new BuiltCli([...args, ...resume], folder.path);
     await expect.poll(distinct, { timeout: 60_000, interval: 20 }).toBeGreaterThanOrEqual(events);
+    const saved = async (): Promise<number> => (await timesOfKnown(checkpoint, archive).catch(() => new Map())).size;
+    await expect.poll(saved, { timeout: 10_000, interval: 20 }).toBeGreaterThan(100);
     expect(await ingest.end(events < EVENTS ? 'SIGKILL' : 'SIGTERM')).toBe(events < EVENTS ? null : 0);
     if (events < EVENTS) known.push(await timesOfKnown(checkpoint, archive));
   }
