@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../../test/support/capturing-logger.js';
 import { dataOf, readSource, resumeIdsOf } from '../../../test/support/reading.js';
 import { createTemporaryFolder } from '../../../test/support/temporary-folder.js';
-import type { Source, SourceItem } from '../source.js';
+import type { SourceItem } from '../source.js';
 import { createByteStreamSource } from './byte-stream.js';
 import { createFileSource } from './file.js';
 import { createNdjsonFormat } from './ndjson.js';
