@@ -83,9 +83,8 @@ function start(options: Partial<PipelineOptions> & Pick<PipelineOptions, 'sinks'
 async function archived(folder: string): Promise<readonly number[]> {
   const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).toSorted();
   const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
-  const lines = texts.join('').split('\n');
-  expect(lines.pop()).toBe('');
-  return numbers(lines);
+  // What follows the last line feed is an attempt under way.
+  return numbers(texts.join('').split('\n').slice(0, -1));
 }
 
 const saysFull = ({ lines }: ReturnType<typeof createCapturingLogger>): boolean =>
@@ -196,7 +195,7 @@ describe.skipIf(!hasSmallDisk)('a full disk [mount]', () => {
     const file = createFileSink({ folder: folder.path });
     await using run = start({ sinks: [{ sink }, { sink: file }] });
     run.publish(1);
-    await run.until(({ sinks }) => sinks['http']?.written === 1);
+    await run.until((stats) => stats.checkpoint.lastEventId === '1');
     await disk.fill();
     run.publish(2);
     await run.until(() => saysFull(run.logger));
