@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { createBackoff, systemClock } from '../../../base/index.js';
+import { IngestError } from '../../errors.js';
 import { retry } from '../../retry.js';
 import { judgeArchive } from '../../verify.js';
 import type { ArchiveReport, Evidence } from '../../verify.js';
+import { toAwsFailure } from '../aws-failure.js';
 import { createAwsStore } from './aws-store.js';
 import type { AwsStoreOptions } from './aws-store.js';
 import { parseManifest } from './manifest.js';
@@ -24,7 +26,7 @@ const ATTEMPTS_MAX = 5;
 /**
  * Looks at every manifest under the prefix and at the object that it tells of, and says what is missing and what
  * is there twice. Holds about 1 KB of memory for each object.
- * @throws IngestError `package-missing`; else what the SDK throws, after five attempts.
+ * @throws IngestError `package-missing`; `access-refused`, `bucket-missing` or `archive-unreadable` after five attempts.
  */
 export async function verifyS3Archive(options: S3ArchiveOptions, stop: AbortSignal): Promise<ArchiveReport> {
   const signal = AbortSignal.any([stop]);
@@ -44,9 +46,19 @@ export async function verifyS3Archive(options: S3ArchiveOptions, stop: AbortSign
     };
     await Promise.all(Array.from({ length: IN_FLIGHT }, look));
     return judgeArchive(evidence);
+  } catch (error) {
+    if (signal.aborted || error instanceof IngestError) throw error;
+    throw toRefusal(error, options.bucket);
   } finally {
     store.close();
   }
+}
+
+function toRefusal(error: unknown, bucket: string): IngestError {
+  const { kind, code, message } = toAwsFailure(error);
+  const ownCode = kind === 'access' ? 'access-refused' : kind === 'stream' ? 'bucket-missing' : 'archive-unreadable';
+  const text = `Cannot read the archive in bucket ${JSON.stringify(bucket)}: ${message} (${code})`;
+  return new IngestError(ownCode, text, { cause: error });
 }
 
 /** Undefined where the object at `key` is no manifest. */
