@@ -9,7 +9,6 @@ import {
   createHttpSink,
   createS3Sink,
 } from '../../src/ingest/index.js';
-import { createCapturingLogger } from '../support/capturing-logger.js';
 import { JumpingClock } from '../support/clocks.js';
 import { FakeS3 } from '../support/fake-s3.js';
 import { createMemorySink } from '../support/pipeline-parts.js';
@@ -36,7 +35,7 @@ async function archived(folder: string): Promise<readonly number[]> {
   return numbers(texts.join('').split('\n').slice(0, -1));
 }
 
-const saysFull = ({ lines }: ReturnType<typeof createCapturingLogger>): boolean =>
+const saysFull = ({ lines }: RunningPipeline['logger']): boolean =>
   lines.some(({ level, fields }) => level !== 'info' && JSON.stringify(fields).includes('ENOSPC'));
 
 describe.skipIf(!hasSmallDisk)('a full disk [mount]', () => {

@@ -1,6 +1,6 @@
-import { join, resolve } from 'node:path';
 import { previewIntake, previewS3, spreadOverShards } from '../../ingest/index.js';
 import type { ReceivedEvent, S3Preview, ShardSpread } from '../../ingest/index.js';
+import { nameOfCheckpoint } from '../checkpoint-store.js';
 import { describeOrigin, settingOf } from '../config/index.js';
 import type { PipelineSettings, Settings } from '../config/index.js';
 import { intakeOf } from '../ingest-source.js';
@@ -70,7 +70,7 @@ export function planPipeline({ name, settings, origins }: PipelineSettings, opti
     ...planProxy(settings, origins),
     types: settings['filter.types'],
     match: settings['filter.match'],
-    checkpoint: checkpointOf(name, settings, options.cwd),
+    checkpoint: nameOfCheckpoint(settings, options.cwd),
     spool: { events: settings['spool.events'], bytes: settings['spool.bytes'] },
     sinks: planSinks(settings, origins),
     ...(s3 === undefined ? {} : { s3 }),
@@ -118,12 +118,6 @@ function planSinks(settings: Settings, origins: PipelineSettings['origins']): re
 
 function shown(value: unknown): unknown {
   return typeof value === 'string' && /^[a-z]+:\/\//i.test(value) ? withoutSecrets(value) : value;
-}
-
-function checkpointOf(name: string, settings: Settings, cwd: string): string {
-  if (settings['leases.url'] !== undefined) return `${withoutSecrets(settings['leases.url'])} ${name}`;
-  const file = settings['checkpoint.file'];
-  return file === undefined ? join(resolve(cwd, settings['data.dir']), `${name}.checkpoint.json`) : resolve(cwd, file);
 }
 
 function planS3(pipeline: string, settings: Settings, first: ReceivedEvent): S3Preview | undefined {
