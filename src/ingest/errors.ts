@@ -28,6 +28,8 @@ export type IngestErrorCode =
   | 'archive-locked'
   /** The archive's folder cannot be made or written to. */
   | 'archive-unwritable'
+  /** The archive cannot be read, so nothing can be said of it. */
+  | 'archive-unreadable'
   /** The journal of an archive is there but cannot be understood. */
   | 'journal-unreadable'
   /** A package that is not installed with Tidegate is needed. */

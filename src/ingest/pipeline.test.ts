@@ -61,6 +61,20 @@ describe('createPipeline()', () => {
     expect(none.checkpoint.saved.at(-1)?.lastEventId).toBe('4');
   });
 
+  it.each([
+    ['an event', [eventItem(1)], 1],
+    ['a canary', [eventItem(1), eventItem(2, 'canary')], 2],
+    ['what is filtered', [eventItem(1), eventItem(2, 'edit')], 2],
+    ['a position', [{ kind: 'position', resumeId: '9' }], Date.UTC(2026, 10, 20)],
+    ['nothing', [], undefined],
+  ] as const)('heard of its source by %s', async (_, items, heardAt) => {
+    const rules = { types: ['message'], canary: ['type=canary'], clock: new ManualClock() };
+    const sinks = [{ sink: createMemorySink() }];
+    const { pipeline } = build({ source: createScriptedSource([items]), sinks, ...rules });
+    await pipeline.run(never);
+    expect(pipeline.stats().heardAt).toBe(heardAt);
+  });
+
   it('resumes from the checkpoint, which holds what every sink has', async () => {
     const gate = new AbortController();
     const slow = createMemorySink(

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { start } from '../support/cli.js';
@@ -114,6 +114,24 @@ describe('tidegate ingest', () => {
     await untilArchived('a', ['1', '2']);
     await untilArchived('b', ['2']);
     expect(await archived('c')).toEqual([]);
+    expect(await ingest.interrupt()).toBe(0);
+  });
+
+  it.each([
+    ['is gone', (path: string) => rm(path)],
+    ['is a folder', async (path: string) => (await rm(path), await mkdir(path))],
+    ['is no YAML', (path: string) => writeFile(path, 'pipelines: {a: [')],
+    ['is empty', (path: string) => writeFile(path, '')],
+  ])('goes on with what it has where the file %s when it reloads', async (_, spoil) => {
+    await configure({ a: {} });
+    await using ingest = start(['ingest'], { cwd: folder.path });
+    await hub.publish('a', '1');
+    await untilArchived('a', ['1']);
+    await spoil(join(folder.path, 'tidegate.yaml'));
+    ingest.hangUp();
+    await ingest.stdout.until(/Cannot reload the configuration; the old one goes on/);
+    await hub.publish('a', '2');
+    await untilArchived('a', ['1', '2']);
     expect(await ingest.interrupt()).toBe(0);
   });
 

@@ -6,6 +6,7 @@ import { createCapturingLogger } from '../support/capturing-logger.js';
 import { start } from '../support/cli.js';
 import { JumpingClock } from '../support/clocks.js';
 import { FakeS3 } from '../support/fake-s3.js';
+import { freePort } from '../support/free-port.js';
 import { createTemporaryFolder } from '../support/temporary-folder.js';
 
 beforeAll(() => {
@@ -86,6 +87,30 @@ describe('tidegate verify', () => {
     expect([await elsewhere.exit, elsewhere.stdout.text]).toEqual([1, '0 objects, 0 events, 0 B, 0 chains\n']);
     expect(elsewhere.stderr.text).toContain('There is no manifest in bucket under "manifests/"');
   });
+
+  it.each([
+    ['is away', (port: number) => ['bucket', `http://127.0.0.1:${port}`], /ECONNREFUSED/, 'archive-unreadable'],
+    ['has no such bucket', (_: number, url: string) => ['other', url], /NoSuchBucket/, 'bucket-missing'],
+  ])('says in one sentence that S3 %s: nothing is proven then', async (_, at, words, code) => {
+    await using fake = await FakeS3.start();
+    const [bucket = '', endpoint = ''] = at(await freePort(), fake.endpoint);
+    await using run = start(['verify', '--sink.s3.bucket', bucket, '--sink.s3.endpoint', endpoint]);
+    expect(await run.exit).toBe(1);
+    expect(run.stdout.text).toBe('');
+    expect(run.stderr.text).toMatch(
+      new RegExp(`^error Cannot read the archive in bucket "${bucket}": .* \\[${code}\\]\n$`),
+    );
+    expect(run.stderr.text).toMatch(words);
+  });
+
+  it('proves nothing by a manifest that it cannot read, and says why', async () => {
+    await using fake = await archive();
+    fake.failNext(...Array.from({ length: 200 }, () => 'expired-token' as const));
+    await using run = start(['verify', '--sink.s3.bucket', 'bucket', '--sink.s3.endpoint', fake.endpoint]);
+    expect(await run.exit).toBe(1);
+    expect(run.stdout.text).toBe('');
+    expect(run.stderr.text).toMatch(/^error Cannot read the archive .* \[access-refused\]\n$/);
+  }, 40_000);
 
   it('says what is missing on the command line', async () => {
     await using run = start(['verify']);

@@ -160,6 +160,15 @@ describe('tidegate plan', () => {
     expect(err).toContain('unreadable-file');
   });
 
+  it.each([
+    [['--checkpoint.s3.bucket', 'state'], 's3://state/tidegate/ingest.checkpoint.json'],
+    [['--checkpoint.s3.bucket', 'state', '--checkpoint.s3.key', 'a/b'], 's3://state/a/b'],
+    [['--checkpoint.redis.url', 'redis://:hunter2@10.0.0.1:6379'], 'redis://10.0.0.1:6379 tidegate:checkpoint:ingest'],
+    [['--checkpoint.file', '/var/c.json'], '/var/c.json'],
+  ])('says where the checkpoint is: %j', async (flags, place) => {
+    expect((await planJson(...SOURCE, '--sink.stdout', ...flags)).checkpoint).toBe(place);
+  });
+
   it('warns of a file that other workers may not find', async () => {
     const file = ['--source.file', 'in.ndjson', '--sink.stdout'];
     expect(codes(await planJson(...file))).toEqual([]);

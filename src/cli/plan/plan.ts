@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { previewIntake, previewS3, spreadOverShards } from '../../ingest/index.js';
 import type { ReceivedEvent, S3Preview, ShardSpread } from '../../ingest/index.js';
+import { nameOfCheckpoint } from '../checkpoint-store.js';
 import { describeOrigin, settingOf } from '../config/index.js';
 import type { PipelineSettings, Settings } from '../config/index.js';
 import { intakeOf } from '../ingest-source.js';
@@ -83,7 +84,7 @@ export function planPipeline({ name, settings, origins }: PipelineSettings, opti
     types: settings['filter.types'],
     match: settings['filter.match'],
     changes: changesOf(settings),
-    checkpoint: checkpointOf(name, settings, options.cwd),
+    checkpoint: nameOfCheckpoint(settings, options.cwd),
     spool: spoolOf(name, settings, options.cwd),
     ...deadLettersOf(name, settings, options.cwd),
     sinks: planSinks(settings, origins),
@@ -132,17 +133,6 @@ function planSinks(settings: Settings, origins: PipelineSettings['origins']): re
 
 function shown(value: unknown): unknown {
   return typeof value === 'string' && /^[a-z]+:\/\//i.test(value) ? withoutSecrets(value) : value;
-}
-
-function checkpointOf(name: string, settings: Settings, cwd: string): string {
-  if (settings['leases.url'] !== undefined) return `${withoutSecrets(settings['leases.url'])} ${name}`;
-  const [bucket, redis] = [settings['checkpoint.s3.bucket'], settings['checkpoint.redis.url']];
-  if (bucket !== undefined)
-    return `s3://${bucket}/${settings['checkpoint.s3.key'] ?? `tidegate/${name}.checkpoint.json`}`;
-  if (redis !== undefined)
-    return `${withoutSecrets(redis)} ${settings['checkpoint.redis.key'] ?? `tidegate:checkpoint:${name}`}`;
-  const file = settings['checkpoint.file'];
-  return file === undefined ? join(resolve(cwd, settings['data.dir']), `${name}.checkpoint.json`) : resolve(cwd, file);
 }
 
 function changesOf(settings: Settings): readonly string[] {

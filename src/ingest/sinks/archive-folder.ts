@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -61,6 +61,18 @@ export class ArchiveFolder {
     const handle = await open(this.#path(stem, 'part'), 'wx+');
     await syncFolder(this.#options.folder);
     return { stem, startedAt, handle, bytes: 0 };
+  }
+
+  /** Whether `part` still has its name: somebody may have deleted it or moved it away. */
+  async isThere({ stem, handle }: ActivePart): Promise<boolean> {
+    const [own, named] = await Promise.all([
+      handle.stat(),
+      stat(this.#path(stem, 'part')).catch((error: unknown) => {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+        throw error;
+      }),
+    ]);
+    return named?.ino === own.ino && named.dev === own.dev;
   }
 
   /** The part is complete: gives it its final name, compressed where that is wanted. */

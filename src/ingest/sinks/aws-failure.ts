@@ -17,22 +17,31 @@ export interface AwsFailure {
 
 const CONTENT = new Set(['ValidationException', 'InvalidArgumentException', 'SerializationException']);
 /** Somebody is known, but may not do this. */
-const FORBIDDEN = new Set(['AccessDeniedException', 'KMSAccessDeniedException', 'KMSOptInRequired', 'OptInRequired']);
-/** Nobody is known. Source: "Common Errors" of the API references of Kinesis and Firehose. */
+const FORBIDDEN = new Set([
+  'AccessDenied',
+  'AccessDeniedException',
+  'KMSAccessDeniedException',
+  'KMSOptInRequired',
+  'OptInRequired',
+]);
+/** Nobody is known. Source: "Common Errors" of the API references of Kinesis and Firehose; "Error responses" of that of S3. */
 const UNKNOWN_CALLER = new Set([
   'CredentialsProviderError',
   'ExpiredToken',
   'ExpiredTokenException',
   'IncompleteSignature',
   'IncompleteSignatureException',
+  'InvalidAccessKeyId',
   'InvalidClientTokenId',
   'InvalidSignatureException',
+  'InvalidToken',
   'MissingAuthenticationToken',
   'MissingAuthenticationTokenException',
   'SignatureDoesNotMatch',
   'TokenProviderError',
   'UnrecognizedClientException',
 ]);
+const MISSING = new Set(['ResourceNotFoundException', 'NoSuchBucket']);
 const MESSAGE_LENGTH_MAX = 300;
 
 /** What went wrong, of an error that AWS's SDK threw. */
@@ -81,7 +90,7 @@ export function toStartError({ kind, code, message }: AwsFailure, stream: string
 function kindOf(code: string): FailureKind {
   if (CONTENT.has(code)) return 'content';
   if (FORBIDDEN.has(code)) return 'access';
-  return code === 'ResourceNotFoundException' ? 'stream' : 'later';
+  return MISSING.has(code) ? 'stream' : 'later';
 }
 
 function facts(error: unknown): { readonly name: string; readonly status: number | undefined } {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -168,6 +168,38 @@ describe('createFileSink()', () => {
     expect(await readLines(folder.path)).toEqual(['[1]']);
     await sink.write([spooled(2, '[2]')], signal);
     expect(await readLines(folder.path)).toEqual(['[1]', '[2]']);
+    await sink.close('stopped');
+  });
+
+  it.each([
+    ['deleted', (path: string) => rm(path)],
+    ['moved away', (path: string) => rename(path, `${path}.old`)],
+  ])('goes on in a new file where its part is %s, and says so', async (_, takeAway) => {
+    await using folder = await createTemporaryFolder();
+    const sink = await openSink({ folder: folder.path });
+    await writeEach(sink, '[1]');
+    const part = (await readdir(folder.path)).find((name) => name.endsWith('.part'));
+    await takeAway(join(folder.path, part ?? ''));
+    await sink.write([spooled(2, '[2]')], signal);
+    const texts = Object.entries(await readArchive(folder.path)).filter(([name]) => !name.endsWith('.old'));
+    expect(texts.map(([, text]) => text)).toEqual(['[2]\n']);
+    expect(context.logger.lines.at(-1)).toMatchObject({
+      level: 'error',
+      message: expect.stringContaining('taken away'),
+    });
+    await sink.close('stopped');
+  });
+
+  it('waits for its folder where that is gone', async () => {
+    await using parent = await createTemporaryFolder();
+    const folder = join(parent.path, 'archive');
+    const sink = await openSink({ folder });
+    await writeEach(sink, '[1]');
+    await rm(folder, { recursive: true });
+    for (const _ of [1, 2]) await expect(sink.write([spooled(2, '[2]')], signal)).rejects.toThrow('ENOENT');
+    await mkdir(folder);
+    await sink.write([spooled(2, '[2]')], signal);
+    expect(await readLines(folder)).toEqual(['[2]']);
     await sink.close('stopped');
   });
 

@@ -151,6 +151,7 @@ class FileSink implements Sink {
 
   /** Writes at the durable end, so that a batch tried again lies over what its first try left. */
   async #append(bytes: Buffer): Promise<void> {
+    await this.#leaveWhatIsGone();
     this.#part ??= await this.#archive.create(this.#clock.now());
     const { handle, bytes: start } = this.#part;
     try {
@@ -165,6 +166,18 @@ class FileSink implements Sink {
     }
     this.#part = { ...this.#part, bytes: start + bytes.length };
     if (start === 0) this.#startTimer();
+  }
+
+  /** What is written to a file without a name is lost with the process. A folder that is gone is awaited: it may be a disk that is not mounted. */
+  async #leaveWhatIsGone(): Promise<void> {
+    const part = this.#part;
+    if (part === undefined || (await this.#archive.isThere(part))) return;
+    this.#part = undefined;
+    await part.handle.close();
+    this.#logger?.error(
+      { stem: part.stem, bytes: part.bytes },
+      'The archive file was taken away; going on in a new one',
+    );
   }
 
   async #seal(): Promise<void> {

@@ -128,8 +128,10 @@ export class ObjectWriter {
       signal,
       onRetry: (error, delayMs, attempt) => {
         this.#retries += 1;
-        const { code, message } = toAwsFailure(error);
-        logger.warn({ code, error: message, delayMs, attempt }, 'Cannot write to S3; trying again');
+        const { kind, code, message } = toAwsFailure(error);
+        const fields = { code, error: message, delayMs, attempt };
+        // Somebody must mend the rest.
+        logger[kind === 'later' ? 'warn' : 'error'](fields, 'Cannot write to S3; trying again');
       },
     });
   }

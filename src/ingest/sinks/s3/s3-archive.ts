@@ -5,6 +5,7 @@ import { IngestError } from '../../errors.js';
 import { retry } from '../../retry.js';
 import { judgeArchive } from '../../verify.js';
 import type { ArchiveReport, Evidence } from '../../verify.js';
+import { toAwsFailure } from '../aws-failure.js';
 import { createAwsStore } from './aws-store.js';
 import type { AwsStoreOptions } from './aws-store.js';
 import { parseManifest } from './manifest.js';
@@ -21,13 +22,11 @@ export interface S3ArchiveOptions extends AwsStoreOptions {
 /** Objects that are looked at at a time. */
 const IN_FLIGHT = 16;
 const ATTEMPTS_MAX = 5;
-/** Milliseconds for a look at the bucket, before the objects. */
-const CHECK_MS = 15_000;
 
 /**
  * Looks at every manifest under the prefix and at the object that it tells of, and says what is missing and what
  * is there twice. Holds about 1 KB of memory for each object.
- * @throws IngestError `package-missing`, `bucket-missing`, `access-refused`, `invalid-option` (no region); else what the SDK throws, after five attempts.
+ * @throws IngestError `package-missing`; `invalid-option` (no region); `access-refused`, `bucket-missing` or `archive-unreadable` after five attempts.
  */
 export async function verifyS3Archive(options: S3ArchiveOptions, stop: AbortSignal): Promise<ArchiveReport> {
   const signal = AbortSignal.any([stop]);
@@ -35,8 +34,6 @@ export async function verifyS3Archive(options: S3ArchiveOptions, stop: AbortSign
   setMaxListeners(0, signal);
   const store = await createAwsStore(options);
   try {
-    const place = await store.check(AbortSignal.any([signal, AbortSignal.timeout(CHECK_MS)]));
-    if (place.kind === 'refused') throw new IngestError(place.code, place.message);
     const keys: string[] = [];
     for await (const key of store.list(options.manifestPrefix ?? 'sse-manifest/', signal)) keys.push(key);
     const evidence: Evidence[] = [];
@@ -49,9 +46,27 @@ export async function verifyS3Archive(options: S3ArchiveOptions, stop: AbortSign
     };
     await Promise.all(Array.from({ length: IN_FLIGHT }, look));
     return judgeArchive(evidence);
+  } catch (error) {
+    if (signal.aborted || error instanceof IngestError) throw error;
+    throw toRefusal(error, options.bucket);
   } finally {
     store.close();
   }
+}
+
+/** Of what a failure is about, the code that an archive is refused with. */
+const CODES = {
+  access: 'access-refused',
+  stream: 'bucket-missing',
+  settings: 'invalid-option',
+  content: 'archive-unreadable',
+  later: 'archive-unreadable',
+} as const;
+
+function toRefusal(error: unknown, bucket: string): IngestError {
+  const { kind, code, message } = toAwsFailure(error);
+  const text = `Cannot read the archive in bucket ${JSON.stringify(bucket)}: ${message} (${code})`;
+  return new IngestError(CODES[kind], text, { cause: error });
 }
 
 /** Undefined where the object at `key` is no manifest. */
