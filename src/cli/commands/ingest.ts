@@ -15,6 +15,7 @@ import { createOtherSinks } from '../other-sinks.js';
 import { runPipelines } from '../pipelines-service.js';
 import type { PipelineRequest } from '../pipelines-service.js';
 import { createServiceLogger } from '../service.js';
+import { nameOfSource } from '../source-name.js';
 import type { Command } from '../verbs.js';
 
 /** `tidegate ingest`: its pipelines until their sources end for good or the process is told to stop. */
@@ -40,6 +41,7 @@ export async function createPipelineOf(request: PipelineRequest): Promise<Pipeli
   return createPipeline({
     name,
     source: await createSource(settings, io),
+    sourceName: nameOfSource(settings),
     ...intakeOf(settings),
     spool: spoolOf(settings, cwd),
     sinks: await createSinks({ settings, cwd, logger, stdout }),
