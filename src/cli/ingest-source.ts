@@ -54,8 +54,12 @@ export function intakeOf(settings: Settings): IntakeRules & Pick<PipelineOptions
   };
 }
 
+/** `body.sse`, compressed or not. */
+const SSE_FILE = /\.sse(\.(gz|br))?$/i;
+
 function formatOf(settings: Settings): StreamFormat {
-  if (settings['source.format'] === 'sse') return SSE_FORMAT;
+  const guessed = SSE_FILE.test(settings['source.file'] ?? '') ? 'sse' : 'ndjson';
+  if ((settings['source.format'] ?? guessed) === 'sse') return SSE_FORMAT;
   return createNdjsonFormat({ idField: settings['source.idField'], typeField: settings['source.typeField'] });
 }
 
