@@ -84,7 +84,7 @@ async function createSinks(context: PipelineContext & { readonly stdout: Output 
   const [url, channel] = [settings['sink.hub.url'], settings['sink.hub.channel']];
   if (url !== undefined && channel !== undefined)
     sinks.push({
-      sink: createHubSink({ url, channel, keepIds: settings['sink.hub.keepIds'] }),
+      sink: createHubSink({ url, channel, deadLetters: options.deadLetters(), keepIds: settings['sink.hub.keepIds'] }),
       onFull: settings['sink.hub.onFull'],
     });
   sinks.push(...createAwsSinks(options), ...(await createOtherSinks(options)));
