@@ -31,5 +31,9 @@ describe('renderCompletion()', () => {
     expect(complete('start', '--history.a')).toBe('--history.ageMs');
     expect(complete('serve', '--log.level', 'de')).toBe('debug');
     expect(complete('completion', 'z')).toBe('zsh');
+    expect(complete('ingest', '--sink.s3.format', 'p')).toBe('parquet');
+    // Nothing of ours: the shell then offers files.
+    expect(complete('ingest', '--sink.file.dir', '')).toBe('');
+    expect(complete('ingest', '--sink.stdout', '--sink.file.d')).toBe('--sink.file.dir');
   });
 });

@@ -55,6 +55,11 @@ function renderBash(): string {
       ),
     ),
   ];
+  const free = verbs().flatMap(([verb]) =>
+    flags(verb).flatMap(({ flag, takesValue, choices }) => (takesValue && choices.length === 0 ? [flag] : [])),
+  );
+  // With no reply of ours the shell offers files, which is right for most values.
+  values.push(`    ${[...new Set(free)].join('|')}) COMPREPLY=(); return ;;`);
   return `# bash completion for tidegate; source <(tidegate completion bash)
 _tidegate() {
   local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" words=""

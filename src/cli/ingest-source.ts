@@ -45,10 +45,11 @@ export async function createSource(settings: Settings, { cwd, stdin }: Surroundi
     : createSseSource(options);
 }
 
-/** The file at `path`, read as `source.file` would be. @throws IngestError it cannot be used like this. */
+/** The file at `path`, read as `source.file` would be: without a format as its name says, lines where that says nothing. @throws IngestError it cannot be used like this. */
 export function createFileSourceOf(settings: Settings, path: string, format: Settings['source.format']): Source {
   const [isGrowing, maxEventBytes] = [settings['source.growing'], settings['source.maxEventBytes']];
-  return createFileSource({ path, format: formatOf(settings, format), isGrowing, maxEventBytes });
+  const guessed = SSE_FILE.test(path) ? 'sse' : 'ndjson';
+  return createFileSource({ path, format: formatOf(settings, format ?? guessed), isGrowing, maxEventBytes });
 }
 
 /** What becomes of events before they reach the spool. */
@@ -62,6 +63,9 @@ export function intakeOf(settings: Settings): IntakeRules & Pick<PipelineOptions
     dedupe: key === undefined ? undefined : { key, keysMax: settings['dedupe.keys'] },
   };
 }
+
+/** `body.sse`, compressed or not. */
+const SSE_FILE = /\.sse(\.(gz|br|zst))?$/i;
 
 function formatOf(settings: Settings, format: Settings['source.format']): StreamFormat {
   if (format === 'sse') return SSE_FORMAT;

@@ -37,6 +37,10 @@ describe('formatProgress()', () => {
     const progress = measure(statsOf(1250, 4, 1500), { at: 1000, events: 1000 }, 3000);
     expect(formatProgress(progress)).toBe('● 1,250 events  125/s  2 KiB  spool 4  lag 1.5 s  reconnects 3');
     expect(formatProgress({ ...progress, isConnected: false, gaps: 2 })).toMatch(/^○ .* gaps 2$/);
+    const sink = { written: 0, batches: 0, retries: 0, pending: 0 };
+    const sinks = { a: { ...sink, refused: 1, dropped: 0 }, b: { ...sink, refused: 2, dropped: 5000 } };
+    const lossy = measure({ ...statsOf(1, 0, 0), sinks }, { at: 0, events: 0 }, 1000);
+    expect(formatProgress(lossy)).toMatch(/ {2}dead letters 3 {2}dropped 5,000$/);
   });
 });
 

@@ -35,6 +35,10 @@ export interface Progress {
   readonly lagMs: number;
   readonly reconnects: number;
   readonly gaps: number;
+  /** Events that some sink can never take, counted for each of them. */
+  readonly deadLetters: number;
+  /** Events that some sink lost because it was behind, counted for each of them. */
+  readonly dropped: number;
   readonly isConnected: boolean;
 }
 
@@ -82,7 +86,7 @@ interface Mark {
 }
 
 /** The progress since `before`. */
-export function measure({ source, spool, gaps }: PipelineStats, before: Mark, now: number): Progress {
+export function measure({ source, spool, gaps, sinks }: PipelineStats, before: Mark, now: number): Progress {
   const seconds = Math.max(now - before.at, 1) / 1000;
   return {
     events: source.events,
@@ -92,6 +96,8 @@ export function measure({ source, spool, gaps }: PipelineStats, before: Mark, no
     lagMs: spool.oldestAt === undefined ? 0 : Math.max(now - spool.oldestAt, 0),
     reconnects: Object.values(source.reconnects).reduce((sum, count) => sum + count, 0),
     gaps,
+    deadLetters: Object.values(sinks).reduce((sum, { refused }) => sum + refused, 0),
+    dropped: Object.values(sinks).reduce((sum, { dropped }) => sum + dropped, 0),
     isConnected: source.isConnected,
   };
 }
@@ -114,13 +120,16 @@ function addUp(progress: readonly Progress[]): Progress {
     lagMs: Math.max(0, ...progress.map(({ lagMs }) => lagMs)),
     reconnects: sum(({ reconnects }) => reconnects),
     gaps: sum(({ gaps }) => gaps),
+    deadLetters: sum(({ deadLetters }) => deadLetters),
+    dropped: sum(({ dropped }) => dropped),
     isConnected: progress.every(({ isConnected }) => isConnected),
   };
 }
 
-/** `● 1,234 events  5.2/s  1.3 MiB  spool 0  lag 0.0 s  reconnects 0`. */
+/** `● 1,234 events  5.2/s  1.3 MiB  spool 0  lag 0.0 s  reconnects 0`, and what was lost where anything was. */
 export function formatProgress(progress: Progress): string {
-  const { events, eventsPerSecond, bytes, spooled, lagMs, reconnects, gaps, isConnected } = progress;
+  const { events, eventsPerSecond, bytes, spooled, lagMs, reconnects, gaps, deadLetters, dropped, isConnected } =
+    progress;
   return [
     `${isConnected ? '●' : '○'} ${events.toLocaleString('en')} events`,
     `${eventsPerSecond.toLocaleString('en')}/s`,
@@ -129,5 +138,7 @@ export function formatProgress(progress: Progress): string {
     `lag ${(lagMs / 1000).toFixed(1)} s`,
     `reconnects ${reconnects}`,
     ...(gaps === 0 ? [] : [`gaps ${gaps}`]),
+    ...(deadLetters === 0 ? [] : [`dead letters ${deadLetters.toLocaleString('en')}`]),
+    ...(dropped === 0 ? [] : [`dropped ${dropped.toLocaleString('en')}`]),
   ].join('  ');
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../test/support/capturing-logger.js';
 import {
@@ -8,6 +9,7 @@ import {
   untilAborted,
 } from '../../test/support/pipeline-parts.js';
 import { createTemporaryFolder } from '../../test/support/temporary-folder.js';
+import { createFileCheckpointStore } from './checkpoints/checkpoint.js';
 import type { Checkpoint, CheckpointStore } from './checkpoints/checkpoint.js';
 import { IngestError } from './errors.js';
 import { createPipeline } from './pipeline.js';
@@ -41,6 +43,30 @@ describe('createPipeline()', () => {
     });
     expect(sink.closes).toEqual(['stopped']);
     expect(pipeline.stats().checkpoint).toMatchObject({ saves: 1, failures: 1 });
+  });
+});
+
+describe('createPipeline() with the checkpoint of another source', () => {
+  it('says so, once the checkpoint knows its source', async () => {
+    await using folder = await createTemporaryFolder();
+    const warningsOf = async (sourceName: string | undefined, id: number): Promise<readonly unknown[]> => {
+      const logger = createCapturingLogger();
+      await createPipeline({
+        name: 'p',
+        source: createScriptedSource([[eventItem(id)]]),
+        ...(sourceName === undefined ? {} : { sourceName }),
+        sinks: [{ sink: createMemorySink() }],
+        checkpoint: createFileCheckpointStore({ path: join(folder.path, 'p.json'), pipeline: 'p' }),
+        logger,
+      }).run(never);
+      return logger.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields);
+    };
+    expect(await warningsOf(undefined, 1)).toEqual([]);
+    expect(await warningsOf('https://a.example/', 2)).toEqual([]);
+    expect(await warningsOf('https://a.example/', 3)).toEqual([]);
+    const moved = { before: 'https://a.example/', now: 'https://b.example/' };
+    expect(await warningsOf('https://b.example/', 4)).toEqual([expect.objectContaining(moved)]);
+    expect(await warningsOf('https://b.example/', 5)).toEqual([]);
   });
 });
 

@@ -102,6 +102,7 @@ export class PipelineRun {
     await using _store = { [Symbol.asyncDispose]: async () => checkpoint.close?.() };
     await using _lock = await checkpoint.lock?.();
     const loaded = await checkpoint.load();
+    this.#warnOfOtherSource(loaded);
     const parts = await this.#createParts(loaded);
     await using _spool = parts.spool;
     this.#parts = parts;
@@ -121,6 +122,15 @@ export class PipelineRun {
     }
     this.#abandoned.signal.throwIfAborted();
     return this.#isLost ? 'lost' : reason;
+  }
+
+  /** An id means nothing elsewhere; but a feed may have moved, so this is no refusal. */
+  #warnOfOtherSource(loaded: Checkpoint | undefined): void {
+    const { sourceName: now, logger } = this.#options;
+    const before = loaded?.source;
+    if (before === undefined || now === undefined || before === now) return;
+    const sentence = 'The checkpoint is of another source, and its id is sent to this one';
+    logger.warn({ before, now }, `${sentence}; a pipeline.name of its own would begin anew`);
   }
 
   get #isLost(): boolean {
@@ -157,6 +167,7 @@ export class PipelineRun {
       logger,
       fence: this.#options.fence,
       gaps: loaded?.gaps ?? [],
+      source: this.#options.sourceName,
       position: () => spool.position,
       onTaken: (error) => this.#abandoned.abort(error),
       keysAt: dedupe === undefined ? undefined : ({ keyMark = known ?? '' }) => dedupe.keysThrough(keyMark),

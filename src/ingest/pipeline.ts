@@ -33,6 +33,8 @@ export interface PipelineSpool extends SpoolLimits {
 export interface PipelineOptions extends IntakeRules {
   readonly name: string;
   readonly source: Source;
+  /** What the source is, without secrets: kept with the checkpoint, so that another one is noticed (default: not kept). */
+  readonly sourceName?: string;
   /** Drops events that come again, also over a restart (default: they go on). */
   readonly dedupe?: DedupeOptions | undefined;
   readonly spool?: PipelineSpool;

@@ -84,6 +84,7 @@ describe('tidegate ingest', () => {
       .toBeGreaterThan(0.1);
     // It has nowhere to drain to.
     void ingest.interrupt();
+    await ingest.stdout.until(/"waiting":2,"message":"Stopping once sinks have what waits for them/);
     expect((await ask(`${url}/ready`)).body).toEqual({ status: 'draining' });
     broken.closeAllConnections();
     broken.close();

@@ -15,6 +15,7 @@ import { createOtherSinks } from '../other-sinks.js';
 import { runPipelines } from '../pipelines-service.js';
 import type { PipelineRequest } from '../pipelines-service.js';
 import { createServiceLogger } from '../service.js';
+import { nameOfSource } from '../source-name.js';
 import type { Command } from '../verbs.js';
 
 /** `tidegate ingest`: its pipelines until their sources end for good or the process is told to stop. */
@@ -40,6 +41,7 @@ export async function createPipelineOf(request: PipelineRequest): Promise<Pipeli
   return createPipeline({
     name,
     source: await createSource(settings, io),
+    sourceName: nameOfSource(settings),
     ...intakeOf(settings),
     spool: spoolOf(settings, cwd),
     sinks: await createSinks({ settings, cwd, logger, stdout }),
@@ -82,7 +84,7 @@ async function createSinks(context: PipelineContext & { readonly stdout: Output 
   const [url, channel] = [settings['sink.hub.url'], settings['sink.hub.channel']];
   if (url !== undefined && channel !== undefined)
     sinks.push({
-      sink: createHubSink({ url, channel, keepIds: settings['sink.hub.keepIds'] }),
+      sink: createHubSink({ url, channel, deadLetters: options.deadLetters(), keepIds: settings['sink.hub.keepIds'] }),
       onFull: settings['sink.hub.onFull'],
     });
   sinks.push(...createAwsSinks(options), ...(await createOtherSinks(options)));

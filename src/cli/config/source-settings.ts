@@ -67,7 +67,7 @@ export const SOURCES = {
     doc: 'What the bytes are: an event stream, or an event on each line.',
     verbs: INGEST,
     default: undefined,
-    defaultDoc: 'sse from a URL, ndjson from a file or standard input',
+    defaultDoc: 'sse from a URL or a file named .sse, ndjson from other files and standard input',
   }),
   'source.idField': string({
     doc: "Where a line has the event's id.",

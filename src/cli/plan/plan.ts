@@ -153,7 +153,13 @@ function spoolOf(name: string, settings: Settings, cwd: string): PipelinePlan['s
 }
 
 /** Sinks that may find an event that they can never take. */
-const REFUSING = ['sink.kinesis.stream', 'sink.firehose.stream', 'sink.s3.bucket', 'sink.http.url'] as const;
+const REFUSING = [
+  'sink.kinesis.stream',
+  'sink.firehose.stream',
+  'sink.s3.bucket',
+  'sink.http.url',
+  'sink.hub.url',
+] as const;
 
 function deadLettersOf(name: string, settings: Settings, cwd: string): Pick<PipelinePlan, 'deadLetters'> {
   if (REFUSING.every((key) => settings[key] === undefined)) return {};

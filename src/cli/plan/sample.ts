@@ -24,7 +24,7 @@ export interface SampleFormat {
   /** Undefined where the file itself shall say: lines begin with JSON. */
   readonly isNdjson: boolean | undefined;
   /** The file as a source of such events. @throws IngestError as that does. */
-  readonly open: (format: 'sse' | 'ndjson') => Source;
+  readonly open: (format: 'sse' | 'ndjson' | undefined) => Source;
 }
 
 /** The first events of a recording, an SSE body, or lines; compressed as a source's file may be. @throws CliError `unreadable-file`. */
@@ -34,12 +34,12 @@ export async function sampleFile(
   options: SampleOptions,
 ): Promise<readonly ReceivedEvent[]> {
   const start = await readStart(path);
+  // Of packed bytes nothing can be told: then as ingest reads a file of that name. No event stream begins as JSON.
   const isCompressed = /\.(gz|br|zst)$/.test(path);
-  // Nothing of an event stream begins so. Whoever has packed it has not said: then as ingest reads a file.
-  const isLines = isNdjson ?? (isCompressed || /^\s*[{["]/.test(start));
-  if (isRecordingStart(start) || !(isLines || isCompressed)) return sampleRecording(path, options.limits);
+  const isLines = isNdjson ?? (isCompressed ? undefined : /^\s*[{["]/.test(start));
+  if (isRecordingStart(start) || (isLines === false && !isCompressed)) return sampleRecording(path, options.limits);
   try {
-    return await sampleLive(openSource(isLines ? 'ndjson' : 'sse'), options);
+    return await sampleLive(openSource(isLines === undefined ? undefined : isLines ? 'ndjson' : 'sse'), options);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CliError('unreadable-file', `Cannot take a sample of ${quote(path)}: ${reason}`, { cause: error });

@@ -17,6 +17,8 @@ export interface Checkpoint {
   readonly updatedAt: string;
   /** Hashes of the last events, where a pipeline drops repeats; as {@link Dedupe} writes them. */
   readonly keys?: string;
+  /** What the id is an id of, without secrets; one that an older Tidegate saved does not say. */
+  readonly source?: string;
 }
 
 /** Keeps one pipeline's checkpoint. After a crash in `save`, `load` gives the old one or the new one. */
@@ -118,12 +120,20 @@ export function parseCheckpoint(
       'checkpoint-foreign',
       `Cannot use checkpoint ${place}: it belongs to pipeline ${JSON.stringify(fields['pipeline'])}, not "${pipeline}"`,
     );
-  const { lastEventId, receivedAt, gaps, updatedAt, keys } = fields;
+  const { lastEventId, receivedAt, gaps, updatedAt, keys, source } = fields;
   if (typeof lastEventId !== 'string') throw unreadable(place, 'lastEventId is no text');
   if (!isTime(receivedAt) || !isTime(updatedAt)) throw unreadable(place, 'receivedAt or updatedAt is no time');
   if (!Array.isArray(gaps) || !gaps.every(isGap)) throw unreadable(place, 'gaps is no list of gaps');
   if (keys !== undefined && typeof keys !== 'string') throw unreadable(place, 'keys is no text');
-  return { lastEventId, receivedAt, gaps, updatedAt, ...(keys === undefined ? {} : { keys }) };
+  if (source !== undefined && typeof source !== 'string') throw unreadable(place, 'source is no text');
+  return {
+    lastEventId,
+    receivedAt,
+    gaps,
+    updatedAt,
+    ...(keys === undefined ? {} : { keys }),
+    ...(source === undefined ? {} : { source }),
+  };
 }
 
 function unreadable(place: string, fault: string): IngestError {

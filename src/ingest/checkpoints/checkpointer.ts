@@ -20,6 +20,8 @@ export interface CheckpointerOptions {
   readonly position: () => Position;
   /** Told once somebody else has saved this checkpoint: from then on nothing is saved. */
   readonly onTaken: (error: IngestError) => void;
+  /** What the id is an id of (default: not said). */
+  readonly source?: string | undefined;
   /** The keys to save with it (default none). */
   readonly keysAt?: ((position: Position) => string) | undefined;
 }
@@ -83,14 +85,21 @@ export class Checkpointer {
     if (!this.#isDirty) return true;
     if (this.#options.fence?.isHeld === false) return false;
     this.#isDirty = false;
-    const { store, clock, logger, keysAt } = this.#options;
+    const { store, clock, logger, keysAt, source } = this.#options;
     const position = this.#options.position();
     const { lastEventId } = position;
     const updatedAt = toTime(clock.now());
     try {
       const receivedAt = toTime(position.receivedAt);
       const keys = keysAt === undefined ? {} : { keys: keysAt(position) };
-      await store.save({ lastEventId, receivedAt, gaps: this.#gaps, updatedAt, ...keys });
+      await store.save({
+        lastEventId,
+        receivedAt,
+        gaps: this.#gaps,
+        updatedAt,
+        ...keys,
+        ...(source === undefined ? {} : { source }),
+      });
       this.#saves += 1;
       return true;
     } catch (error) {

@@ -4,6 +4,7 @@ import { createCapturingLogger } from '../../../test/support/capturing-logger.js
 import { JumpingClock } from '../../../test/support/clocks.js';
 import { answerWith, loseAnswer, loseRequest, startFakeHub } from '../../../test/support/fake-hub.js';
 import type { FakeHub } from '../../../test/support/fake-hub.js';
+import { MemoryDeadLetters } from '../../../test/support/memory-dead-letters.js';
 import { createHubSink } from './hub.js';
 import type { HubSinkOptions } from './hub.js';
 import type { Sink } from './sink.js';
@@ -87,6 +88,24 @@ describe('createHubSink()', () => {
     expect(logger.lines).toMatchObject([
       { level: 'error', message: 'Event refused', fields: { code: 'event-too-large', status: 400, sequence: 3 } },
       { level: 'error', message: 'Event refused', fields: { sequence: 7 } },
+    ]);
+  });
+
+  it('keeps what the hub refuses as a dead letter before it counts, however often that fails', async () => {
+    await using hub = await startFakeHub({
+      refuse: ({ data }) => (data.startsWith('bad') ? 'event-too-large' : undefined),
+    });
+    const deadLetters = new MemoryDeadLetters();
+    deadLetters.failures = 2;
+    const { sink, logger } = await openSink(hub, { deadLetters });
+    expect(await sink.write([spooled(1, 'a'), spooled(2, 'bad')], signal)).toEqual({ refused: 1 });
+    expect(deadLetters.letters).toMatchObject([
+      { sink: 'hub', errorCode: 'event-too-large', event: { id: 'id-2' }, rawData: Buffer.from('bad') },
+    ]);
+    expect(logger.lines.map(({ message }) => message)).toEqual([
+      'Cannot keep dead letters',
+      'Cannot keep dead letters',
+      'Event refused; it is a dead letter',
     ]);
   });
 

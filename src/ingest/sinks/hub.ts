@@ -3,7 +3,7 @@ import type { Clock } from '../../base/index.js';
 import { ClientError, createPublisher } from '../../client/index.js';
 import type { PublishedEvent, Publisher } from '../../client/index.js';
 import { checkChannelName, isControlType, isCursorLike, ProtocolError } from '../../protocol/index.js';
-import type { Logger } from '../../runtime/index.js';
+import type { DeadLetters } from './dead-letters.js';
 import { IngestError, messageOf } from '../errors.js';
 import { checkHeaders, checkHttpUrl } from '../http-options.js';
 import { retry } from '../retry.js';
@@ -14,6 +14,8 @@ export interface HubSinkOptions {
   /** The hub's base URL. */
   readonly url: string;
   readonly channel: string;
+  /** Takes what the hub never will (default: it is logged, counted and left out). */
+  readonly deadLetters?: DeadLetters;
   /** Unique in its pipeline (default `hub`). */
   readonly name?: string;
   /** Sent with every request; their values are secrets: never logged. */
@@ -33,7 +35,7 @@ const RETRY_AFTER_MS_MAX = 5 * 60_000;
 
 /**
  * Publishes to a channel of a hub, over HTTP like anyone else. Tries again for ever where the hub is away or
- * says no to everything; an event that it refuses for what it is gets left out, logged and counted. A key per
+ * says no to everything; an event that it refuses for what it is becomes a dead letter, logged and counted. A key per
  * event keeps a retry after a lost answer from publishing it twice.
  * @throws IngestError `invalid-option`: the URL, a header or the channel's name cannot be used.
  */
@@ -41,11 +43,17 @@ export function createHubSink(options: HubSinkOptions): Sink {
   return new HubSink(options);
 }
 
+interface Refusal extends SinkContext {
+  readonly error: unknown;
+  readonly signal: AbortSignal;
+}
+
 class HubSink implements Sink {
   readonly name: string;
   readonly batch: BatchLimits;
   readonly #channel: string;
   readonly #keepIds: boolean;
+  readonly #deadLetters: DeadLetters | undefined;
   readonly #publisher: Publisher;
   readonly #clock: Clock;
   readonly #backoff = createBackoff();
@@ -54,6 +62,7 @@ class HubSink implements Sink {
   constructor({ url, channel, headers = {}, timeoutMs, ...options }: HubSinkOptions) {
     this.name = options.name ?? 'hub';
     this.batch = { ...BATCH, ...options.batch };
+    this.#deadLetters = options.deadLetters;
     this.#channel = checkChannel(channel);
     this.#keepIds = options.keepIds ?? false;
     const { username, password } = checkHttpUrl(url, 'the hub');
@@ -87,13 +96,37 @@ class HubSink implements Sink {
       const [only] = batch;
       if (signal.aborted || only === undefined || !isAboutContent(error)) throw error;
       if (batch.length === 1) {
-        logRefused(context.logger, only, error);
+        await this.#bury(only, { error, signal, ...context });
         return 1;
       }
       const half = batch.length >> 1;
       const before = await this.#publish(batch.slice(0, half), context, signal);
       return before + (await this.#publish(batch.slice(half), context, signal));
     }
+  }
+
+  /** The event counts as acknowledged only once the letter is kept. */
+  async #bury(event: SpooledEvent, { error, logger, signal }: Refusal): Promise<void> {
+    const code = error instanceof ClientError ? error.code : 'refused';
+    const letter = {
+      event,
+      sink: this.name,
+      rawData: Buffer.from(event.data),
+      attemptsMade: 1,
+      errorCode: code,
+      errorMessage: messageOf(error),
+      endedAt: this.#clock.now(),
+    };
+    await retry(async () => this.#deadLetters?.write([letter]), {
+      backoff: createBackoff(),
+      clock: this.#clock,
+      signal,
+      onRetry: (fault, delayMs) => logger.error({ error: messageOf(fault), delayMs }, 'Cannot keep dead letters'),
+    });
+    const { sequence, id, type, bytes } = event;
+    const fate = this.#deadLetters === undefined ? '' : '; it is a dead letter';
+    const fields = { sequence, id: id.slice(0, 200), type: type.slice(0, 200), bytes };
+    logger.error({ ...describe(error), ...fields }, `Event refused${fate}`);
   }
 
   async #post(batch: readonly SpooledEvent[], { runId, logger }: SinkContext, signal: AbortSignal): Promise<void> {
@@ -129,13 +162,6 @@ function isAboutContent(error: unknown): boolean {
   if (!(error instanceof ClientError) || error.retryable || error.code.startsWith('http-')) return false;
   if (error.code === 'invalid-channel') return false;
   return error.status === 400 || error.status === 413 || error.status === 422;
-}
-
-function logRefused(logger: Logger, { sequence, id, type, bytes }: SpooledEvent, error: unknown): void {
-  logger.error(
-    { ...describe(error), sequence, id: id.slice(0, 200), type: type.slice(0, 200), bytes },
-    'Event refused',
-  );
 }
 
 function describe(error: unknown): object {

@@ -35,7 +35,7 @@ describe('parsePrefix()', () => {
     ['!{timestamp:yyyy', '"!{" may only begin'],
     ['!{partitionKeyFromQuery:x}/', '!{partitionKeyFromQuery:x}'],
     ['!{firehose:other}/', '!{firehose:other}'],
-    ['!{timestamp:YYYY}/', '"YYYY" is not understood'],
+    ['!{timestamp:YYYY}/', '"YYYY" is not understood; the year is yyyy'],
     ['!{timestamp:}/', 'time pattern ""'],
     ['e/!{firehose:error-output-type}/', 'belongs into the error prefix'],
     ['x'.repeat(500), 'longer than 512'],

@@ -83,7 +83,10 @@ function toPart(whole: string, inside: string): Part {
   if (whole === RANDOM) return ({ seed }, index) => randomString(`${seed}/${index}`, RANDOM_CHARACTERS);
   if (whole === ERROR_TYPE) return ({ errorType = 'processing-failed' }) => errorType;
   if (!inside.startsWith('timestamp:'))
-    throw new IngestError('invalid-option', `Cannot read the key expression "${whole}": it is not one of Firehose's`);
+    throw new IngestError(
+      'invalid-option',
+      `Cannot read the key expression "${whole}": it must be !{timestamp:…}, !{firehose:random-string} or !{firehose:error-output-type}`,
+    );
   const pattern = parseTimestampPattern(inside.slice('timestamp:'.length));
   return ({ atMs }) => pattern(new Date(atMs));
 }

@@ -110,6 +110,7 @@ function unquoted(pattern: string): string {
 }
 
 function refusal(pattern: string, letters?: string): IngestError {
-  const which = letters === undefined ? '' : `: "${letters}" is not understood`;
+  const meant = letters?.startsWith('Y') === true ? '; the year is yyyy' : '; it must be such as yyyy/MM/dd/HH';
+  const which = letters === undefined ? meant : `: "${letters}" is not understood${meant}`;
   return new IngestError('invalid-option', `Cannot read the time pattern ${JSON.stringify(pattern)}${which}`);
 }
