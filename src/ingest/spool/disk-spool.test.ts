@@ -116,7 +116,7 @@ describe('openDiskSpool()', () => {
       // Full, or only not on the disk yet.
       const moved = await Promise.race([
         opened.spool.waitForRoom(wait.signal).then(() => true),
-        new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 50)),
+        new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 1000)),
       ]);
       if (!moved) break;
       id -= 1;
