@@ -6,10 +6,13 @@ import { listenForStop } from './stop-signal.js';
 /** What a verb left open (a client that keeps its connection, a terminal as input) may not hold the process longer. */
 const LINGER_MS = 500;
 
+/** As of a program that SIGPIPE ended (128 + 13), so that no supervisor takes it for done. */
+const READER_GONE = 141;
+
 using stop = listenForStop();
-// `tidegate subscribe … | head -1`: a reader that went away is no error, but nothing is left to do.
+// `tidegate subscribe … | head -1`
 for (const output of [process.stdout, process.stderr])
-  output.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  output.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? READER_GONE : 1));
 process.exitCode = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
