@@ -76,7 +76,7 @@ step('unused code', () => run(tool('knip'), []));
 if (isBuilt) {
   step('package', () => run(tool('publint'), ['--strict']));
   step('reference up to date', () => run(process.execPath, [join('scripts', 'docs.mjs'), '--check']));
-  step('tests', () => vitest('all', { env: isFull ? { TIDEGATE_TEST_SEEDS: '200' } : {} }));
+  step('tests', () => vitest('all', { env: isFull ? { TIDEGATE_TEST_SEEDS: '200', TIDEGATE_TEST_LONG: '1' } : {} }));
   if (isFull) {
     step('hub tests on a worker', () =>
       vitest('workers', { args: ['test/integration'], env: { TIDEGATE_TEST_WORKERS: '1' } }),

@@ -55,6 +55,7 @@ function createS3SinkTo(bucket: string, settings: Settings, cwd: string): Sink {
     compression: settings['sink.s3.compression'],
     rotateBytes: settings['sink.s3.rotateBytes'],
     rotateMs: settings['sink.s3.rotateMs'],
+    timeoutMs: settings['sink.s3.timeoutMs'],
     journal: join(resolve(cwd, settings['data.dir']), `${settings['pipeline.name']}.s3-journal`),
     // Another sink may be behind by all that the spool holds, and after a crash those events come again.
     journalEvents: 2 * settings['spool.events'],

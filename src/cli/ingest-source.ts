@@ -24,6 +24,8 @@ type Surroundings = Pick<Io, 'cwd' | 'stdin'>;
 /** Half a minute: longer than any sign-in takes, shorter than anybody would wait. */
 const TOKEN_COMMAND_MS = 30_000;
 const TOKEN_BYTES_MAX = 64 * 1024;
+/** `body.sse`, compressed or not. */
+const SSE_FILE = /\.sse(\.(gz|br|zst))?$/i;
 
 /** Where a pipeline's events come from. @throws CliError, IngestError: it cannot be used like this. */
 export async function createSource(settings: Settings, { cwd, stdin }: Surroundings): Promise<Source> {
@@ -31,15 +33,27 @@ export async function createSource(settings: Settings, { cwd, stdin }: Surroundi
   if (stream !== undefined) return createRedisStreamSource({ url: redis, stream, from: settings['source.redis.from'] });
   if (channel !== undefined) return createRedisChannelSource({ url: redis, channel });
   const [path, maxEventBytes] = [settings['source.file'], settings['source.maxEventBytes']];
-  const format = formatOf(settings);
-  if (path !== undefined)
-    return createFileSource({ path: resolve(cwd, path), format, isGrowing: settings['source.growing'], maxEventBytes });
-  if (settings['source.stdin']) return createByteStreamSource({ bytes: stdin, format, maxEventBytes });
+  if (path !== undefined) {
+    const format = settings['source.format'] ?? (SSE_FILE.test(path) ? 'sse' : 'ndjson');
+    return createFileSourceOf(settings, resolve(cwd, path), format);
+  }
+  if (settings['source.stdin'])
+    return createByteStreamSource({
+      bytes: stdin,
+      format: formatOf(settings, settings['source.format']),
+      maxEventBytes,
+    });
   const options = await httpOptions(settings, cwd);
   const fields = { idField: settings['source.idField'], typeField: settings['source.typeField'] };
   return settings['source.format'] === 'ndjson'
     ? createNdjsonSource({ ...options, ...fields })
     : createSseSource(options);
+}
+
+/** The file at `path`, read as `source.file` would be. @throws IngestError it cannot be used like this. */
+export function createFileSourceOf(settings: Settings, path: string, format: Settings['source.format']): Source {
+  const [isGrowing, maxEventBytes] = [settings['source.growing'], settings['source.maxEventBytes']];
+  return createFileSource({ path, format: formatOf(settings, format), isGrowing, maxEventBytes });
 }
 
 /** What becomes of events before they reach the spool. */
@@ -54,12 +68,8 @@ export function intakeOf(settings: Settings): IntakeRules & Pick<PipelineOptions
   };
 }
 
-/** `body.sse`, compressed or not. */
-const SSE_FILE = /\.sse(\.(gz|br))?$/i;
-
-function formatOf(settings: Settings): StreamFormat {
-  const guessed = SSE_FILE.test(settings['source.file'] ?? '') ? 'sse' : 'ndjson';
-  if ((settings['source.format'] ?? guessed) === 'sse') return SSE_FORMAT;
+function formatOf(settings: Settings, format: Settings['source.format']): StreamFormat {
+  if (format === 'sse') return SSE_FORMAT;
   return createNdjsonFormat({ idField: settings['source.idField'], typeField: settings['source.typeField'] });
 }
 

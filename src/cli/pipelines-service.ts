@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { Claims, PipelineSet } from '../ingest/index.js';
 import type { CheckpointStore, Fence, Pipeline, PipelineDefinition, PipelineOutcome } from '../ingest/index.js';
 import type { Logger } from '../runtime/index.js';
-import { PIPELINE_KEYS, PROCESS_KEYS } from './config/index.js';
+import { describeOrigin, PIPELINE_KEYS, PROCESS_KEYS } from './config/index.js';
 import type { Loaded, PipelineSettings, Settings } from './config/index.js';
 import { CliError } from './errors.js';
 import { readHeaders } from './headers.js';
@@ -12,6 +12,7 @@ import type { LiveLine } from './live-line.js';
 import { listenForOperations } from './operations-server.js';
 import { reportProgress } from './pipeline-report.js';
 import { readSettingFile } from './setting-file.js';
+import { withoutSecrets } from './source-name.js';
 import type { CommandContext } from './verbs.js';
 
 /** Files that a pipeline reads when it is made. */
@@ -101,8 +102,19 @@ async function define(
     name,
     fingerprint: await fingerprintOf(settings, io.cwd),
     silenceMs: settings['health.silenceMs'],
-    create: (lease) => create({ ...request, lease }),
+    create: (lease) => {
+      tellProxy({ name, settings, origins }, logger);
+      return create({ ...request, lease });
+    },
   };
+}
+
+/** Said at each start: a proxy that only the environment names is easily forgotten. */
+function tellProxy({ name, settings, origins }: PipelineSettings, logger: Logger): void {
+  const [proxy, origin] = [settings['source.proxy'], origins.get('source.proxy')];
+  if (proxy === undefined) return;
+  const from = origin === undefined ? {} : { from: describeOrigin(origin) };
+  logger.info({ pipeline: name, proxy: withoutSecrets(proxy), ...from }, 'The source is asked through a proxy');
 }
 
 /** The same for the same settings and files that are read once; a hash, for they may be secret. */

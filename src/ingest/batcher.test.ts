@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/clocks.js';
 import { nextBatch } from './batcher.js';
-import { MemorySpool } from './spool.js';
+import { MemorySpool } from './spool/spool.js';
 
 const LIMITS = { eventsMax: 3, bytesMax: 10_000, waitMs: 100 };
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/index.js';
 import type { BatchLimits } from './sinks/sink.js';
-import type { SpooledEvent, SpoolReader } from './spool.js';
+import type { SpooledEvent, SpoolReader } from './spool/spool.js';
 
 /**
  * The next batch for a sink: as soon as it is full, or half of what the spool holds waits for it, or `waitMs`

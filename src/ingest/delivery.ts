@@ -6,7 +6,7 @@ import { messageOf } from './errors.js';
 import type { Fence } from './fence.js';
 import { retry } from './retry.js';
 import type { BatchLimits, Sink, WriteResult } from './sinks/sink.js';
-import type { SpooledEvent, SpoolReader } from './spool.js';
+import type { SpooledEvent, SpoolReader } from './spool/spool.js';
 
 /** What became of the events of one sink. */
 export interface SinkStats {

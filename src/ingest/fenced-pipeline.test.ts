@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../test/support/capturing-logger.js';
 import { ManualClock } from '../../test/support/clocks.js';
-import type { Checkpoint, CheckpointStore } from './checkpoint.js';
+import type { Checkpoint, CheckpointStore } from './checkpoints/checkpoint.js';
 import type { Fence } from './fence.js';
 import { createPipeline } from './pipeline.js';
 import type { PipelineOutcome } from './pipeline.js';
 import type { Sink } from './sinks/sink.js';
-import type { Source } from './source.js';
+import type { Source } from './sources/source.js';
 
 /** A pipeline of three events whose fence falls after the first write: what it wrote and saved, and how it ended. */
 async function runUntilLost(how: 'by its clock' | 'by a signal' | 'while a write fails'): Promise<{

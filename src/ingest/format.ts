@@ -1,4 +1,4 @@
-import type { ReceivedEvent } from './source.js';
+import type { ReceivedEvent } from './sources/source.js';
 
 /**
  * How an event becomes text in a sink.

@@ -1,7 +1,7 @@
 import { createBackoff, sleep } from '../base/index.js';
 import type { Clock } from '../base/index.js';
 import type { Logger } from '../runtime/index.js';
-import type { CheckpointStore } from './checkpoint.js';
+import type { CheckpointStore } from './checkpoints/checkpoint.js';
 import { messageOf } from './errors.js';
 import type { IngestErrorCode } from './errors.js';
 import type { Fence } from './fence.js';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../test/support/capturing-logger.js';
-import type { CheckpointStore } from './checkpoint.js';
+import type { CheckpointStore } from './checkpoints/checkpoint.js';
 import { IngestError } from './errors.js';
 import { createPipeline } from './pipeline.js';
 import type { Pipeline } from './pipeline.js';
 import type { Sink } from './sinks/sink.js';
-import type { Source } from './source.js';
+import type { Source } from './sources/source.js';
 
 const { signal: never } = new AbortController();
 

@@ -9,8 +9,8 @@ import {
   untilAborted,
 } from '../../test/support/pipeline-parts.js';
 import { createTemporaryFolder } from '../../test/support/temporary-folder.js';
-import { createFileCheckpointStore } from './checkpoint.js';
-import type { Checkpoint, CheckpointStore } from './checkpoint.js';
+import { createFileCheckpointStore } from './checkpoints/checkpoint.js';
+import type { Checkpoint, CheckpointStore } from './checkpoints/checkpoint.js';
 import { IngestError } from './errors.js';
 import { createPipeline } from './pipeline.js';
 

@@ -1,20 +1,20 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../base/index.js';
-import { Checkpointer } from './checkpointer.js';
-import type { Checkpoint } from './checkpoint.js';
-import type { Position } from './checkpoint-tracker.js';
-import { Dedupe } from './dedupe.js';
+import { Checkpointer } from './checkpoints/checkpointer.js';
+import type { Checkpoint } from './checkpoints/checkpoint.js';
+import type { Position } from './checkpoints/checkpoint-tracker.js';
+import { Dedupe } from './intake/dedupe.js';
 import { Delivery } from './delivery.js';
 import type { SinkStats } from './delivery.js';
 import { IngestError, messageOf } from './errors.js';
-import { Intake } from './intake.js';
-import type { IntakeStats } from './intake.js';
+import { Intake } from './intake/intake.js';
+import type { IntakeStats } from './intake/intake.js';
 import type { PipelineOptions } from './pipeline.js';
 import type { Sink } from './sinks/sink.js';
-import type { SourceItem, SourceStats } from './source.js';
-import { openSpool } from './open-spool.js';
-import { SPOOL_EVENTS_MAX } from './spool.js';
-import type { Spool } from './spool.js';
+import type { SourceItem, SourceStats } from './sources/source.js';
+import { openSpool } from './spool/open-spool.js';
+import { SPOOL_EVENTS_MAX } from './spool/spool.js';
+import type { Spool } from './spool/spool.js';
 
 export interface PipelineStats extends IntakeStats {
   readonly source: SourceStats;
@@ -150,6 +150,7 @@ export class PipelineRun {
     const spool = await openSpool({
       ...this.#options.spool,
       pipeline: this.#options.name,
+      saveIntervalMs: intervalMs,
       clock,
       logger,
       sinks: sinks.map(({ sink, onFull = 'block' }) => ({ name: sink.name, onFull })),

@@ -13,11 +13,11 @@ import {
   untilAborted,
 } from '../../test/support/pipeline-parts.js';
 import { serve, startUpstream, status } from '../../test/support/upstream.js';
-import type { Checkpoint, CheckpointStore } from './checkpoint.js';
+import type { Checkpoint, CheckpointStore } from './checkpoints/checkpoint.js';
 import { IngestError } from './errors.js';
 import { createPipeline } from './pipeline.js';
 import type { PipelineOptions } from './pipeline.js';
-import type { Source, SourceReadOptions } from './source.js';
+import type { Source, SourceReadOptions } from './sources/source.js';
 import { createSseSource } from './sources/sse.js';
 
 const { signal: never } = new AbortController();

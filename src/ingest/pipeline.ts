@@ -2,17 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { systemClock } from '../base/index.js';
 import type { Clock } from '../base/index.js';
 import type { Logger } from '../runtime/index.js';
-import type { CheckpointStore } from './checkpoint.js';
-import type { DedupeOptions } from './dedupe.js';
+import type { CheckpointStore } from './checkpoints/checkpoint.js';
+import type { DedupeOptions } from './intake/dedupe.js';
 import { IngestError, messageOf } from './errors.js';
 import type { IngestErrorCode } from './errors.js';
 import type { Fence } from './fence.js';
-import type { IntakeRules } from './intake.js';
+import type { IntakeRules } from './intake/intake.js';
 import { PipelineRun } from './pipeline-run.js';
 import type { PipelineStats } from './pipeline-run.js';
 import type { Sink } from './sinks/sink.js';
-import type { Source } from './source.js';
-import type { OnFull, SpoolLimits } from './spool.js';
+import type { Source } from './sources/source.js';
+import type { OnFull, SpoolLimits } from './spool/spool.js';
 
 export interface PipelineSink {
   readonly sink: Sink;

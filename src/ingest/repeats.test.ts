@@ -5,10 +5,10 @@ import { createCapturingLogger } from '../../test/support/capturing-logger.js';
 import { JumpingClock } from '../../test/support/clocks.js';
 import { startUpstream } from '../../test/support/upstream.js';
 import type { Step } from '../../test/support/upstream.js';
-import type { Checkpoint, CheckpointStore } from './checkpoint.js';
+import type { Checkpoint, CheckpointStore } from './checkpoints/checkpoint.js';
 import { createPipeline } from './pipeline.js';
 import type { Sink } from './sinks/sink.js';
-import type { SourceStats } from './source.js';
+import type { SourceStats } from './sources/source.js';
 import { createSseSource } from './sources/sse.js';
 import type { SseSourceOptions } from './sources/sse.js';
 

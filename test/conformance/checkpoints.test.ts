@@ -1,12 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createRedisCheckpointStore, createS3CheckpointStore } from '../../src/ingest/index.js';
 import type { Checkpoint, CheckpointStore } from '../../src/ingest/index.js';
 import { CuttableLink } from '../support/cuttable-link.js';
 import { FakeS3 } from '../support/fake-s3.js';
-import { CREDENTIALS } from '../support/kinesalite.js';
-import { hasMoto, MOTO, MotoServer } from '../support/moto-server.js';
 import { hasRedis, startRedis } from '../support/redis-server.js';
-import { S3Archive } from '../support/s3-archive.js';
+import { describeOnS3, S3_CREDENTIALS } from '../support/s3-servers.js';
+import type { S3Place } from '../support/s3-servers.js';
 import { describeCheckpointStore } from './checkpoint.js';
 import type { CheckpointFixture } from './checkpoint.js';
 
@@ -17,13 +16,13 @@ const checkpoint = (lastEventId: string): Checkpoint => ({
   updatedAt: '2026-11-20T00:00:01.000Z',
 });
 
-const onS3 = (s3: { readonly endpoint: string }, pipeline = 'p', bucket = 'bucket'): CheckpointStore =>
+const onS3 = (s3: { readonly endpoint: string; readonly bucket?: string }, pipeline = 'p'): CheckpointStore =>
   createS3CheckpointStore({
-    bucket,
+    bucket: s3.bucket ?? 'bucket',
     key: 'checkpoints/p.json',
     pipeline,
     endpoint: s3.endpoint,
-    credentials: CREDENTIALS,
+    credentials: S3_CREDENTIALS,
   });
 
 /** Stores on `server`, which are closed before it is. */
@@ -42,10 +41,26 @@ function fixture(server: AsyncDisposable, create: (pipeline: string) => Checkpoi
   };
 }
 
-describeCheckpointStore('createS3CheckpointStore()', async () => {
-  const s3 = await FakeS3.start();
-  return fixture(s3, (pipeline) => onS3(s3, pipeline));
+describeOnS3('createS3CheckpointStore()', ({ createPlace, lacks }) => {
+  if (lacks.includes('conditions')) return neverTaken(createPlace);
+  return describeCheckpointStore('with conditional writes', async () => {
+    const place = await createPlace();
+    return fixture(place, (pipeline) => onS3(place, pipeline));
+  });
 });
+
+function neverTaken(createPlace: () => Promise<S3Place>): void {
+  it('save() is not told of another writer: this server ignores conditions', async () => {
+    const place = await createPlace();
+    await using stores = fixture(place, () => onS3(place));
+    const [first, second] = [stores.create(), stores.create()];
+    await Promise.all([first.load(), second.load()]);
+    await first.save(checkpoint('first'));
+    await second.save(checkpoint('second'));
+    await first.save(checkpoint('first again'));
+    expect(await stores.create().load()).toMatchObject({ lastEventId: 'first again' });
+  });
+}
 
 describe('createS3CheckpointStore()', () => {
   it.each(['torn-before', 'torn-after', 'slow-down', 'internal-error', 'conflict'] as const)(
@@ -73,23 +88,6 @@ describe('createS3CheckpointStore()', () => {
     s3.failNext('internal-error');
     await expect(onS3(s3).load()).rejects.toMatchObject({ code: 'checkpoint-unreadable' });
     await store.close?.();
-  });
-});
-
-describe.skipIf(!hasMoto)(`with moto ${MOTO}`, () => {
-  let moto: MotoServer | undefined;
-  let buckets = 0;
-  beforeAll(async () => {
-    moto = await MotoServer.start();
-  }, 60_000);
-  afterAll(() => moto?.[Symbol.asyncDispose]());
-
-  describeCheckpointStore('createS3CheckpointStore() on moto', async () => {
-    buckets += 1;
-    const [server, bucket] = [{ endpoint: moto?.endpoint ?? '' }, `bucket-${buckets}`];
-    using archive = new S3Archive(server.endpoint, bucket);
-    await archive.createBucket();
-    return fixture({ [Symbol.asyncDispose]: () => Promise.resolve() }, (pipeline) => onS3(server, pipeline, bucket));
   });
 });
 

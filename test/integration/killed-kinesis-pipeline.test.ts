@@ -7,7 +7,7 @@ import { createCapturingLogger } from '../support/capturing-logger.js';
 import { JumpingClock } from '../support/clocks.js';
 import * as fake from '../support/fake-aws.js';
 import type { AwsFault, FakeAws } from '../support/fake-aws.js';
-import { CREDENTIALS, REGION } from '../support/kinesalite.js';
+import { CREDENTIALS, REGION } from '../support/kinesis-stream.js';
 import { MemoryDeadLetters } from '../support/memory-dead-letters.js';
 
 const EVENTS = 60;

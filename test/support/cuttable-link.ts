@@ -7,6 +7,7 @@ export class CuttableLink implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   #isUp = true;
   #refusals = 0;
+  #loss: { answersBefore: number; readonly onLoss: () => void } | undefined;
 
   private constructor(port: () => number) {
     this.#server = createServer((near) => {
@@ -26,8 +27,10 @@ export class CuttableLink implements AsyncDisposable {
             this.#sockets.delete(socket);
             other.destroy();
           });
-        socket.pipe(other);
       }
+      // Before what pipes, so that nothing of the answer gets through.
+      far.on('data', (bytes: Buffer) => this.#isLost(bytes) && near.destroy());
+      near.pipe(far).pipe(near);
       return undefined;
     });
   }
@@ -54,6 +57,14 @@ export class CuttableLink implements AsyncDisposable {
     this.cut();
   }
 
+  /**
+   * Lets so many HTTP answers through, and cuts the connection in place of the next: what was asked for is done,
+   * and who asked cannot know. `onLoss` is told when it happens.
+   */
+  loseAnswer(answersBefore = 0, onLoss: () => void = () => {}): void {
+    this.#loss = { answersBefore, onLoss };
+  }
+
   down(): void {
     this.#isUp = false;
     this.cut();
@@ -61,6 +72,16 @@ export class CuttableLink implements AsyncDisposable {
 
   up(): void {
     this.#isUp = true;
+  }
+
+  #isLost(bytes: Buffer): boolean {
+    // An answer is never so short that its first bytes come apart; 100 Continue is none.
+    const isAnswer = /^HTTP\/1\.[01] [2-5]/.test(bytes.subarray(0, 12).toString('latin1'));
+    if (this.#loss === undefined || !isAnswer || (this.#loss.answersBefore -= 1) >= 0) return false;
+    const { onLoss } = this.#loss;
+    this.#loss = undefined;
+    onLoss();
+    return true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,10 +6,12 @@ import { text } from 'node:stream/consumers';
 
 /*
  * The little of the HTTP APIs of Kinesis Data Streams and Amazon Data Firehose that a writer sees, and the
- * ways in which they fail. What it follows, all below https://docs.aws.amazon.com/:
+ * ways in which they fail. What needs neither a fault nor a look inside is tested on emulators too. What it
+ * follows, all below https://docs.aws.amazon.com/:
  * [PutRecords] kinesis/latest/APIReference/API_PutRecords.html
  * [ResultEntry] kinesis/latest/APIReference/API_PutRecordsResultEntry.html
  * [Entry] kinesis/latest/APIReference/API_PutRecordsRequestEntry.html
+ * [LargeRecords] streams/latest/dev/large-records.html
  * [ListShards] kinesis/latest/APIReference/API_ListShards.html
  * [KinesisErrors] kinesis/latest/APIReference/CommonErrors.html
  * [PutRecordBatch] firehose/latest/APIReference/API_PutRecordBatch.html
@@ -130,9 +132,10 @@ async function answer(state: State, request: IncomingMessage, response: ServerRe
 }
 
 /**
- * [PutRecords]: up to 500 records; each record, and the whole request, has a limit that counts partition
- * keys. [Entry]: a key has 1 to 256 characters. [PutRecordBatch]: up to 500 records, 4 MiB.
- * [Record]: up to 1,000 KiB.
+ * [PutRecords]: up to 500 records; the limits of a record and of the request count partition keys. A request
+ * has 10 MiB there, and 5 MiB in earlier editions, which is what the fake has. [LargeRecords]: records of 1 MiB,
+ * where the stream is not told otherwise. [Entry]: a key has 1 to 256 characters. [PutRecordBatch]: up to 500
+ * records, 4 MiB. [Record]: up to 1,000 KiB.
  */
 function refusalOf({ action, records, bytes }: PutRequest, limits: FakeAwsLimits): [string, string] | undefined {
   const isKinesis = action === 'PutRecords';
@@ -218,14 +221,17 @@ export const loseAnswer: AwsFault = (response) => {
 /** [Retries]: no answer at all; the client's timeout ends it. Nothing is kept. */
 export const hang: AwsFault = () => false;
 
-/** An answer that stops in the middle. Nothing is kept. */
+/** [Retries]: an answer that stops in the middle; the client's timeout ends it. Nothing is kept. */
 export const hangInBody: AwsFault = (response) => {
   response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1', 'content-length': '1000' });
   response.write('{"FailedRecordCount":0,');
   return false;
 };
 
-/** An answer that does not say of each record what became of it. Nothing is kept. */
+/**
+ * An answer that does not say of each record what became of it, which [PutRecords] and [PutRecordBatch] rule
+ * out. Nothing is kept.
+ */
 export const answerShort: AwsFault = (response) => {
   send(response, 200, { FailedRecordCount: 0, Records: [], FailedPutCount: 0, RequestResponses: [] });
   return false;

@@ -13,6 +13,9 @@ const found = [...(process.env['PATH'] ?? '').split(delimiter), resolve('node_mo
 
 export const hasMoto = found !== undefined;
 
+/** Keys of one page of a listing of its S3: few, so that there is a second page soon. */
+export const MOTO_PAGE_KEYS = 3;
+
 /** A server of moto's, which keeps to conditional writes; everything in it goes with it. */
 export class MotoServer implements AsyncDisposable {
   readonly endpoint: string;
@@ -25,7 +28,10 @@ export class MotoServer implements AsyncDisposable {
 
   static async start(): Promise<MotoServer> {
     if (found === undefined) throw new Error('moto_server is not installed');
-    const child = spawn(found, ['-H', '127.0.0.1', '-p', '0'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(found, ['-H', '127.0.0.1', '-p', '0'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, MOTO_S3_DEFAULT_MAX_KEYS: String(MOTO_PAGE_KEYS) },
+    });
     for await (const line of createInterface({ input: child.stderr })) {
       const [endpoint] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? [];
       if (endpoint === undefined) continue;

@@ -11,17 +11,32 @@ export interface Proxy extends AsyncDisposable {
   readonly authorizations: (string | undefined)[];
 }
 
+export interface ProxyOptions {
+  /** Answers everybody with this status and nothing else. */
+  readonly status?: number;
+  /** Where every request goes, whatever host it names. */
+  readonly to?: string;
+}
+
 /** An HTTP proxy that opens tunnels and forwards plain requests, as RFC 9110 has it (7.6 and 9.3.6). */
-export async function startProxy(): Promise<Proxy> {
+export async function startProxy({ status, to }: ProxyOptions = {}): Promise<Proxy> {
   const asked: string[] = [];
   const authorizations: (string | undefined)[] = [];
   const server = createServer((incoming, response) => {
     asked.push(`${incoming.method} ${incoming.url}`);
     authorizations.push(incoming.headers['proxy-authorization']);
-    const onward = request(incoming.url ?? '', { method: incoming.method, headers: incoming.headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.on('error', () => response.destroy()).pipe(response);
-    });
+    if (status !== undefined) {
+      response.writeHead(status).end();
+      return;
+    }
+    const onward = request(
+      to ?? incoming.url ?? '',
+      { method: incoming.method, headers: incoming.headers },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.on('error', () => response.destroy()).pipe(response);
+      },
+    );
     response.on('close', () => onward.destroy());
     onward.on('error', () => response.destroy());
     incoming.pipe(onward);
@@ -29,6 +44,10 @@ export async function startProxy(): Promise<Proxy> {
   server.on('connect', (incoming, socket) => {
     asked.push(`CONNECT ${incoming.url}`);
     authorizations.push(incoming.headers['proxy-authorization']);
+    if (status !== undefined) {
+      socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
     const [host, port] = (incoming.url ?? '').split(':');
     const onward = connect(Number(port), host, () => {
       socket.write('HTTP/1.1 200 Connected\r\n\r\n');

@@ -1,11 +1,23 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
-import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 
 export interface ArchivedObject {
   readonly key: string;
   readonly body: Buffer;
+  readonly contentType: string;
+  readonly metadata: Readonly<Record<string, string>>;
 }
+
+const ANYBODY = { accessKeyId: 'test', secretAccessKey: 'test' };
 
 interface ManifestLike {
   readonly chain: string;
@@ -21,9 +33,8 @@ export class S3Archive implements Disposable {
   readonly #client: S3Client;
   readonly #bucket: string;
 
-  constructor(endpoint: string, bucket = 'bucket') {
+  constructor(endpoint: string, bucket = 'bucket', credentials = ANYBODY) {
     this.#bucket = bucket;
-    const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
     this.#client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
   }
 
@@ -37,10 +48,24 @@ export class S3Archive implements Disposable {
     do {
       const from = token === undefined ? {} : { ContinuationToken: token };
       const page = await this.#client.send(new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: prefix, ...from }));
-      for (const { Key: key = '' } of page.Contents ?? []) objects.push({ key, body: await this.#read(key) });
+      for (const { Key: key = '' } of page.Contents ?? []) objects.push(await this.#read(key));
       token = page.NextContinuationToken;
     } while (token !== undefined);
     return objects;
+  }
+
+  async put(key: string, text: string): Promise<void> {
+    await this.#client.send(new PutObjectCommand({ Bucket: this.#bucket, Key: key, Body: text }));
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key: key }));
+  }
+
+  /** How many uploads of `key` in parts are neither completed nor aborted. */
+  async uploads(key: string): Promise<number> {
+    const page = await this.#client.send(new ListMultipartUploadsCommand({ Bucket: this.#bucket, Prefix: key }));
+    return page.Uploads?.length ?? 0;
   }
 
   /** The lines of all data, object by object as the manifests number them; throws where one lies. */
@@ -50,7 +75,7 @@ export class S3Archive implements Disposable {
     );
     const lines: string[] = [];
     for (const { key, bytes, sha256, count } of manifests.toSorted((a, b) => a.number - b.number)) {
-      const body = await this.#read(key);
+      const { body } = await this.#read(key);
       const text = (key.endsWith('.gz') ? gunzipSync(body) : body).toString();
       const own = text.split('\n').slice(0, -1);
       const isTrue =
@@ -65,8 +90,9 @@ export class S3Archive implements Disposable {
     this.#client.destroy();
   }
 
-  async #read(key: string): Promise<Buffer> {
-    const { Body } = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key }));
-    return Buffer.from((await Body?.transformToByteArray()) ?? []);
+  async #read(key: string): Promise<ArchivedObject> {
+    const command = new GetObjectCommand({ Bucket: this.#bucket, Key: key });
+    const { Body, ContentType: contentType = '', Metadata: metadata = {} } = await this.#client.send(command);
+    return { key, body: Buffer.from((await Body?.transformToByteArray()) ?? []), contentType, metadata };
   }
 }

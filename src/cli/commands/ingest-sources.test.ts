@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { start } from '../../../test/support/cli.js';
 import type { TestRun, TestRunOptions } from '../../../test/support/cli.js';
+import { startProxy } from '../../../test/support/proxy.js';
 import { hasRedis, startRedis, tell } from '../../../test/support/redis-server.js';
 import { cut, serve, startUpstream, status } from '../../../test/support/upstream.js';
 import type { Step } from '../../../test/support/upstream.js';
@@ -116,6 +117,23 @@ describe('tidegate ingest: sources', () => {
     expect(await run.exit).toBe(0);
     expect(upstream.requests[1]).toMatchObject({ 'last-event-id': '1' });
     expect(archived()).toEqual(['{"id":1}', '{"id":2}', '{"id":3}']);
+  });
+
+  it('goes through the proxy of the environment, and says so without its password', async () => {
+    await using upstream = await startUpstream(serve(event(1)));
+    await using proxy = await startProxy({ to: upstream.url });
+    const env = { HTTP_PROXY: proxy.url };
+    await using run = ingest(['--url', 'http://feed.example/stream'], { env });
+    expect(await run.exit).toBe(0);
+    expect(archived()).toEqual(['{"id":1}']);
+    expect(proxy.asked[0]).toBe('GET http://feed.example/stream');
+    expect(proxy.authorizations[0]).toBe(`Basic ${btoa('user:pass')}`);
+    const said = run.stdout.text.split('\n').find((each) => each.includes('through a proxy')) ?? '';
+    expect(JSON.parse(said)).toMatchObject({
+      proxy: proxy.url.replace('user:pass@', '') + '/',
+      from: 'variable HTTP_PROXY',
+    });
+    expect(run.stdout.text + run.stderr.text).not.toContain('pass');
   });
 
   it.skipIf(!hasRedis)('takes a Redis stream in, and goes on where it was', async () => {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readdir } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { start } from '../../../test/support/cli.js';
 import { createTemporaryFolder } from '../../../test/support/temporary-folder.js';
@@ -71,6 +72,18 @@ describe('tidegate plan', () => {
     expect(out).not.toContain('hunter');
   });
 
+  it('names the proxy that the environment has, and no password of it', async () => {
+    const flags = ['plan', '--url', 'https://feed.example/', '--sink.stdout'];
+    const env = { HTTPS_PROXY: 'http://ada:hunter2@proxy.example:3128' };
+    await using run = start(flags, { cwd: folder.path, env });
+    expect(await run.exit).toBe(0);
+    expect(run.stdout.text).toContain('http://proxy.example:3128/ (variable HTTPS_PROXY)');
+    expect(run.stdout.text).not.toContain('hunter2');
+    await using without = start([...flags, '--source.proxy', 'none'], { cwd: folder.path, env });
+    expect(await without.exit).toBe(0);
+    expect(without.stdout.text).not.toContain('proxy');
+  });
+
   it('spreads a sample over shards by its partition key', async () => {
     await writeFile(
       join(folder.path, 'body.sse'),
@@ -117,6 +130,40 @@ describe('tidegate plan', () => {
     expect(out).toMatch(/\n +sample +33 events, 10 kept, 1 canaries, the largest/);
     const again = await planJson(...SOURCE, ...KINESIS, '--sample', 'body.sse', '--dedupe.key', '/at');
     expect(again.sample).toMatchObject({ kept: 31, repeats: 2 });
+  });
+
+  const lines = Array.from({ length: 20 }, (_, at) => JSON.stringify({ at, kind: at % 2 === 0 ? 'edit' : 'log' }));
+  const stream = lines.map((line) => `data: ${line}\n\n`).join('');
+  it.each([
+    ['lines', 'in.ndjson', lines.join('\n'), [], 0],
+    ['lines of a source that grows', 'in.txt', `\n${lines.join('\n')}`, ['--source.growing'], 0],
+    ['compressed lines', 'in.ndjson.gz', gzipSync(lines.join('\n')), [], 0],
+    ['an event stream', 'in.txt', stream, [], 10],
+    ['a compressed event stream', 'in.gz', gzipSync(stream), ['--source.format', 'sse'], 10],
+  ])('takes a sample of %s', async (_, name, content, flags, withoutId) => {
+    await writeFile(join(folder.path, name), content);
+    const fields = ['--source.typeField', '/kind', '--source.idField', '/at', '--types', 'edit,message', ...flags];
+    const planned = await planJson(...SOURCE, '--sink.stdout', '--sample', name, '--events', '10', ...fields);
+    const kept = withoutId === 0 ? 5 : 10;
+    expect(planned.sample).toMatchObject({ events: 10, kept, withoutId });
+  });
+
+  it.each([
+    ['is not there', 'none', '', 'Cannot read "', 'ENOENT'],
+    ['is torn', 'torn.gz', gzipSync(lines.join('\n')).subarray(0, -9), 'Cannot take a sample of', 'unexpected end'],
+    ['holds no event', 'empty.sse', ': nothing\n', 'Cannot replay', 'no complete event'],
+  ])('says so where the sample %s', async (_, name, content, ...words) => {
+    if (content.length > 0) await writeFile(join(folder.path, name), content);
+    const { code, err } = await plan(...SOURCE, '--sink.stdout', '--sample', name);
+    expect(code).toBe(1);
+    for (const word of words) expect(err).toContain(word);
+    expect(err).toContain('unreadable-file');
+  });
+
+  it('warns of a file that other workers may not find', async () => {
+    const file = ['--source.file', 'in.ndjson', '--sink.stdout'];
+    expect(codes(await planJson(...file))).toEqual([]);
+    expect(codes(await planJson(...file, '--leases.url', 'redis://127.0.0.1:9'))).toEqual(['local-source']);
   });
 
   it('draws types and shards as bars', async () => {

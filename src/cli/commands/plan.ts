@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { ReceivedEvent } from '../../ingest/index.js';
-import type { PipelineSettings } from '../config/index.js';
+import type { PipelineSettings, Settings } from '../config/index.js';
 import { CliError } from '../errors.js';
-import { createSource } from '../ingest-source.js';
+import { createFileSourceOf, createSource } from '../ingest-source.js';
 import { writeFully } from '../io.js';
 import { planPipeline } from '../plan/plan.js';
 import type { PipelinePlan } from '../plan/plan.js';
@@ -41,9 +41,15 @@ async function takeSample(
   context: CommandContext,
 ): Promise<readonly ReceivedEvent[] | undefined> {
   const { settings, io } = context;
-  const limits = { events: settings.events ?? 1000, seconds: settings.seconds ?? 10 };
-  if (settings.sample !== undefined) return sampleFile(resolve(io.cwd, settings.sample), limits);
-  if (!settings.live) return undefined;
   const logger = createServiceLogger({ ...context, settings: { ...settings, 'log.level': 'warn' } }, io.stderr);
-  return sampleLive(await createSource(own, io), limits, { logger, signal: io.signal });
+  const limits = { events: settings.events ?? 1000, seconds: settings.seconds ?? 10 };
+  const options = { limits, logger, signal: io.signal };
+  if (settings.sample !== undefined) {
+    const path = resolve(io.cwd, settings.sample);
+    const isNdjson = own['source.format'] === undefined ? undefined : own['source.format'] === 'ndjson';
+    const whole: Settings = { ...own, 'source.growing': false };
+    return sampleFile(path, { isNdjson, open: (format) => createFileSourceOf(whole, path, format) }, options);
+  }
+  if (!settings.live) return undefined;
+  return sampleLive(await createSource(own, io), options);
 }

@@ -148,8 +148,10 @@ function stateOfLease(settings: Settings, origins: Origins): CliError | undefine
   if (checkpoint !== undefined)
     return contradiction(origins, [checkpoint, 'leases.url'], 'checkpoints are kept beside the leases');
   const spool = [...origins.keys()].find((key) => /^spool\.dir$/.test(key));
-  if (spool === undefined) return undefined;
-  return contradiction(origins, [spool, 'leases.url'], 'a spool on disk stays behind where a pipeline moves');
+  if (spool !== undefined)
+    return contradiction(origins, [spool, 'leases.url'], 'a spool on disk stays behind where a pipeline moves');
+  if (!settings['source.stdin']) return undefined;
+  return contradiction(origins, ['source.stdin', 'leases.url'], 'no other worker can go on with standard input');
 }
 
 /** Settings of a stream that nobody named, and records that no request could hold. */

@@ -44,7 +44,10 @@ export const FLAGS = {
   deep: boolean(flag('verify', { doc: 'Read all data and compare its SHA-256, not its size alone.', default: false })),
   json: boolean(flag(['verify', 'plan'], { doc: 'Print the report as JSON.', default: false })),
   sample: string({
-    ...flag('plan', { doc: 'Look at the events of this recording, or any SSE body, too.', default: undefined }),
+    ...flag('plan', {
+      doc: 'Look at the events of this file too: a recording, an event stream, or lines.',
+      default: undefined,
+    }),
     placeholder: 'file',
   }),
   live: boolean(flag('plan', { doc: 'Listen to the source for a while, and look at its events too.', default: false })),

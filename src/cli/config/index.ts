@@ -5,6 +5,7 @@ export { groupsOf } from './groups.js';
 export type { Group } from './groups.js';
 export { loadSettings, processEnvironment } from './load.js';
 export type { Environment, GivenFlag, Loaded } from './load.js';
+export { describeOrigin } from './origin.js';
 export { renderReference } from './reference.js';
 export type { VerbName } from './setting.js';
 export { PIPELINE_KEYS, PROCESS_KEYS } from './pipeline-keys.js';

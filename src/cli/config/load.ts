@@ -1,6 +1,7 @@
 import { quote } from '../../protocol/index.js';
 import { CliError } from '../errors.js';
 import { findContradiction } from './contradictions.js';
+import { withEnvironmentProxy } from './environment-proxy.js';
 import { readConfigFile } from './file.js';
 import type { PipelineBlock } from './file.js';
 import { describeOrigin } from './origin.js';
@@ -74,15 +75,16 @@ export function loadSettings({ verb, flags, env, cwd }: LoadOptions): Loaded {
   const settings = values as unknown as Settings;
   const suspects = suspectVariables(env);
   if (runsPipelines(verb) && blocks !== undefined) {
-    const base = { verb, settings, origins, values: ofPipelines, cwd };
+    const base = { verb, settings, origins, values: ofPipelines, env, cwd };
     const pipelines = resolvePipelines(blocks, base);
     const all = pipelines.map((pipeline) => pipeline.settings);
     return { settings, origins, pipelines, warnings: [...suspects, ...unusedSettings(origins, all)] };
   }
-  const contradiction = findContradiction(verb, settings, origins);
+  const alone = runsPipelines(verb) ? withEnvironmentProxy({ settings, origins }, env) : { settings, origins };
+  const contradiction = findContradiction(verb, alone.settings, alone.origins);
   if (contradiction !== undefined) throw contradiction;
   const unused = runsPipelines(verb) ? unusedSettings(origins, [settings]) : [];
-  return { settings, origins, pipelines: undefined, warnings: [...suspects, ...unused] };
+  return { ...alone, pipelines: undefined, warnings: [...suspects, ...unused] };
 }
 
 function runsPipelines(verb: VerbName): boolean {

@@ -57,6 +57,32 @@ describe('loadSettings()', () => {
     expect(said).toEqual([env.TIDEGATE_SOURCE_REDIS_URL, env.TIDEGATE_SOURCE_REDIS_URL]);
   });
 
+  it('gives a pipeline the proxy of the environment where nothing else is said of it, and it asks by HTTP', () => {
+    const file = [
+      'pipelines:',
+      '  plain: {source.url: "http://feed.example/", sink.stdout: true}',
+      '  secure: {source.url: "https://feed.example/", sink.stdout: true}',
+      '  inside: {source.url: "https://a.inside/", sink.stdout: true}',
+      '  own: {source.url: "https://feed.example/", source.proxy: "http://own:3128", sink.stdout: true}',
+      '  none: {source.url: "https://feed.example/", source.proxy: none, sink.stdout: true}',
+      '  stdin: {source.stdin: true, sink.stdout: true}',
+    ].join('\n');
+    const env = { HTTPS_PROXY: 'http://proxy:3128', NO_PROXY: 'inside' };
+    const { pipelines = [] } = load(file, { env });
+    expect(Object.fromEntries(pipelines.map(({ name, settings }) => [name, settings['source.proxy']]))).toEqual({
+      plain: undefined,
+      secure: 'http://proxy:3128',
+      inside: undefined,
+      own: 'http://own:3128',
+      none: undefined,
+      stdin: undefined,
+    });
+    expect(pipelines[1]?.origins.get('source.proxy')).toEqual({ kind: 'variable', name: 'HTTPS_PROXY' });
+    expect(() => load(file, { env: { HTTPS_PROXY: 'socks5://proxy:1080' } })).toThrow(/variable HTTPS_PROXY/);
+    const ofAll = load(file, { env: { ...env, TIDEGATE_SOURCE_PROXY: 'none' } }).pipelines;
+    expect(ofAll?.[1]?.settings['source.proxy']).toBeUndefined();
+  });
+
   it('has no pipelines where the file names none, nor for another verb', () => {
     const file = 'source.url: http://127.0.0.1:1/\nsink.file.dir: x\n';
     expect(load(file).pipelines).toBeUndefined();
@@ -139,6 +165,13 @@ describe('loadSettings()', () => {
       {},
       'contradiction',
       'checkpoints are kept beside the leases',
+    ],
+    [
+      'standard input beside leases',
+      `leases.url: redis://127.0.0.1:1\npipelines:\n  a:\n    source.stdin: true\n${sink}`,
+      {},
+      'contradiction',
+      'Cannot use source.stdin (tidegate.yaml:4) together with leases.url (tidegate.yaml:1): no other worker',
     ],
   ])('refuses %s', (_what, file, options, code, words) => {
     let thrown: unknown;

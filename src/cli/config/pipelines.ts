@@ -3,6 +3,7 @@ import { CliError } from '../errors.js';
 import { contradiction, where } from './contradiction.js';
 import type { Origins } from './contradiction.js';
 import { findContradiction } from './contradictions.js';
+import { withEnvironmentProxy } from './environment-proxy.js';
 import type { PipelineBlock } from './file.js';
 import type { Origin } from './origin.js';
 import type { VerbName } from './setting.js';
@@ -22,6 +23,8 @@ export interface PipelineBase {
   readonly origins: Origins;
   /** The values of each block, checked, by the pipeline's name. */
   readonly values: ReadonlyMap<string, ReadonlyMap<Key, unknown>>;
+  /** Where a pipeline's proxy may be named. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
 }
 
@@ -50,9 +53,10 @@ export function resolvePipelines(blocks: readonly PipelineBlock[], base: Pipelin
 
 function resolveOne({ name, where: place, written }: PipelineBlock, base: PipelineBase): PipelineSettings {
   const own = Object.fromEntries(base.values.get(name) ?? []);
-  const settings: Settings = { ...base.settings, ...own, 'pipeline.name': name };
-  const origins = new Map<Key, Origin>(base.origins);
-  for (const [key, { origin }] of written) origins.set(key, origin);
+  const said: Settings = { ...base.settings, ...own, 'pipeline.name': name };
+  const saidAt = new Map<Key, Origin>(base.origins);
+  for (const [key, { origin }] of written) saidAt.set(key, origin);
+  const { settings, origins } = withEnvironmentProxy({ settings: said, origins: saidAt }, base.env);
   const fault = findContradiction(base.verb, settings, origins);
   if (fault !== undefined) throw new CliError(fault.code, `${fault.message} (pipeline ${name}, ${place})`);
   return { name, settings, origins };

@@ -65,6 +65,13 @@ export const S3 = {
     unit: 'ms',
     min: 1,
   }),
+  'sink.s3.timeoutMs': integer({
+    doc: 'A request without a byte of an answer for so long is tried again.',
+    verbs: INGEST,
+    default: 30_000,
+    unit: 'ms',
+    min: 1,
+  }),
   'sink.s3.format': choice(['data', 'ndjson', 'envelope', 'parquet'], {
     doc: 'What is in an object, where that is another format than that of the other sinks; parquet: a table of id, type, data and receivedAt.',
     verbs: INGEST,

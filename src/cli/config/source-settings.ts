@@ -126,11 +126,12 @@ export const SOURCES = {
     isSecret: true,
   }),
   'source.proxy': string({
-    doc: 'The HTTP proxy to go through.',
+    doc: 'The HTTP proxy to go through; none: no proxy, whatever the environment says.',
     verbs: INGEST,
     default: undefined,
-    placeholder: 'url',
-    shape: { pattern: /^https?:\/\/\S+$/, expected: 'an http:// or https:// URL' },
+    defaultDoc: 'HTTPS_PROXY or HTTP_PROXY, else ALL_PROXY, but for whom NO_PROXY names',
+    placeholder: 'url|none',
+    shape: { pattern: /^(https?:\/\/\S+|none)$/, expected: 'an http:// or https:// URL, or none' },
     // It may hold a password.
     isSecret: true,
   }),

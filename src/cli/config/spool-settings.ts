@@ -84,7 +84,7 @@ export const SPOOL = {
     placeholder: 'key',
   }),
   'checkpoint.intervalMs': integer({
-    doc: 'The checkpoint is written at most this often.',
+    doc: 'The checkpoint, and with a spool on disk where each sink is, is written at most this often: after a crash so much may come twice.',
     verbs: INGEST,
     default: 1000,
     unit: 'ms',

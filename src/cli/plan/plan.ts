@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { previewIntake, previewS3, spreadOverShards } from '../../ingest/index.js';
 import type { ReceivedEvent, S3Preview, ShardSpread } from '../../ingest/index.js';
-import { settingOf } from '../config/index.js';
+import { describeOrigin, settingOf } from '../config/index.js';
 import type { PipelineSettings, Settings } from '../config/index.js';
 import { intakeOf } from '../ingest-source.js';
 import { nameOfSource, withoutSecrets } from '../source-name.js';
@@ -40,6 +40,8 @@ export interface PipelinePlan {
   readonly name: string;
   /** What says where events come from, without secrets. */
   readonly source: string;
+  /** Which proxy it is asked through, without secrets, and who says so. */
+  readonly proxy?: string;
   /** Empty: every event. */
   readonly types: readonly string[];
   /** Conditions that must all hold. */
@@ -77,6 +79,7 @@ export function planPipeline({ name, settings, origins }: PipelineSettings, opti
   return {
     name,
     source: nameOfSource(settings),
+    ...planProxy(settings, origins),
     types: settings['filter.types'],
     match: settings['filter.match'],
     changes: changesOf(settings),
@@ -89,6 +92,12 @@ export function planPipeline({ name, settings, origins }: PipelineSettings, opti
     ...(sample === undefined ? {} : { sample }),
     warnings: warningsOf({ settings, s3, kinesis, sample, kept: kept ?? [] }),
   };
+}
+
+function planProxy(settings: Settings, origins: PipelineSettings['origins']): { readonly proxy?: string } {
+  const [proxy, origin] = [settings['source.proxy'], origins.get('source.proxy')];
+  if (proxy === undefined) return {};
+  return { proxy: `${withoutSecrets(proxy)}${origin === undefined ? '' : ` (${describeOrigin(origin)})`}` };
 }
 
 /** Stands for the first event where there is no sample: keys show the time and some random part. */

@@ -15,6 +15,7 @@ type Row = readonly [term: string, text: string];
 export function renderPlan(plan: PipelinePlan, paint: Paint): string {
   const rows: readonly Row[] = [
     ['source', plan.source],
+    ...(plan.proxy === undefined ? [] : [['  proxy', plan.proxy] as const]),
     ['filter', describeFilter(plan)],
     ['spool', describeSpool(plan.spool)],
     ['checkpoint', plan.checkpoint],

@@ -1,7 +1,9 @@
+import { open } from 'node:fs/promises';
 import type { ReceivedEvent, Source } from '../../ingest/index.js';
-import { createEventParser, isControlType } from '../../protocol/index.js';
+import { createEventParser, isControlType, quote } from '../../protocol/index.js';
 import type { Logger } from '../../runtime/index.js';
-import { readRecording } from '../replay/index.js';
+import { CliError } from '../errors.js';
+import { isRecordingStart, readRecording } from '../replay/index.js';
 
 export interface SampleLimits {
   readonly events: number;
@@ -9,8 +11,53 @@ export interface SampleLimits {
   readonly seconds: number;
 }
 
-/** The first events of a recording or an SSE body. @throws CliError `unreadable-file`. */
-export async function sampleFile(path: string, { events: eventsMax }: SampleLimits): Promise<readonly ReceivedEvent[]> {
+export interface SampleOptions {
+  readonly limits: SampleLimits;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+const START_BYTES = 64;
+
+/** What a file of events is read as. */
+export interface SampleFormat {
+  /** Undefined where the file itself shall say: lines begin with JSON. */
+  readonly isNdjson: boolean | undefined;
+  /** The file as a source of such events. @throws IngestError as that does. */
+  readonly open: (format: 'sse' | 'ndjson') => Source;
+}
+
+/** The first events of a recording, an SSE body, or lines; compressed as a source's file may be. @throws CliError `unreadable-file`. */
+export async function sampleFile(
+  path: string,
+  { isNdjson, open: openSource }: SampleFormat,
+  options: SampleOptions,
+): Promise<readonly ReceivedEvent[]> {
+  const start = await readStart(path);
+  const isCompressed = /\.(gz|br|zst)$/.test(path);
+  // Nothing of an event stream begins so. Whoever has packed it has not said: then as ingest reads a file.
+  const isLines = isNdjson ?? ((isCompressed && !/\.sse\.[a-z]+$/i.test(path)) || /^\s*[{["]/.test(start));
+  if (isRecordingStart(start) || !(isLines || isCompressed)) return sampleRecording(path, options.limits);
+  try {
+    return await sampleLive(openSource(isLines ? 'ndjson' : 'sse'), options);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CliError('unreadable-file', `Cannot take a sample of ${quote(path)}: ${reason}`, { cause: error });
+  }
+}
+
+async function readStart(path: string): Promise<string> {
+  try {
+    await using file = await open(path);
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(START_BYTES), 0, START_BYTES, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new CliError('unreadable-file', `Cannot read ${quote(path)}: ${code}`, { cause: error });
+  }
+}
+
+async function sampleRecording(path: string, { events: eventsMax }: SampleLimits): Promise<readonly ReceivedEvent[]> {
   const { blocks } = await readRecording(path);
   const events: ReceivedEvent[] = [];
   const receivedAt = Date.now();
@@ -30,8 +77,7 @@ export async function sampleFile(path: string, { events: eventsMax }: SampleLimi
 /** What the source gives to somebody who was never there; nothing is kept. @throws IngestError as the source does. */
 export async function sampleLive(
   source: Source,
-  { events: eventsMax, seconds }: SampleLimits,
-  { logger, signal }: { readonly logger: Logger; readonly signal: AbortSignal },
+  { limits: { events: eventsMax, seconds }, logger, signal }: SampleOptions,
 ): Promise<readonly ReceivedEvent[]> {
   const enough = new AbortController();
   const until = AbortSignal.any([signal, enough.signal, AbortSignal.timeout(seconds * 1000)]);

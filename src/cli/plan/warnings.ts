@@ -13,6 +13,7 @@ export interface Warning {
     | 'no-ids'
     | 'records-without-end'
     | 'local-state'
+    | 'local-source'
     | 'plain-http';
   readonly message: string;
 }
@@ -96,6 +97,12 @@ function ofPlaces({ settings }: Findings): readonly Warning[] {
       code: 'local-state',
       message:
         'Files, and the journal of S3, stay on the worker that wrote them: where a pipeline moves, an archive goes on elsewhere, and the last events before it may be in it twice',
+    });
+  if (settings['leases.url'] !== undefined && settings['source.file'] !== undefined)
+    warnings.push({
+      code: 'local-source',
+      message:
+        'source.file is read by whichever worker has the pipeline: where its path does not lead all of them to one file, another one is read from its beginning',
     });
   const url = URL.canParse(settings['source.url'] ?? '') ? new URL(settings['source.url'] ?? '') : undefined;
   const { 'source.headersFile': headersFile, 'source.tokenFile': tokenFile, 'source.tokenCommand': command } = settings;

@@ -20,7 +20,7 @@ export interface RecordingHeader {
 /** Bytes as they arrived: as text, or in base64 where they are no UTF-8 by themselves. */
 type RecordedChunk = { readonly ms: number; readonly text: string } | { readonly ms: number; readonly base64: string };
 
-const RECORDING_START = Buffer.from('{"tidegate":"recording",');
+const RECORDING_START = '{"tidegate":"recording",';
 /** A file is read as a whole; a larger one is refused. */
 const FILE_BYTES_MAX = 512 * 1024 * 1024;
 
@@ -49,7 +49,7 @@ export interface Recording {
  */
 export async function readRecording(path: string, { bytesMax = FILE_BYTES_MAX } = {}): Promise<Recording> {
   const bytes = await readBounded(path, bytesMax);
-  const isTimed = isRecording(bytes);
+  const isTimed = isRecordingStart(bytes.toString('latin1', 0, RECORDING_START.length));
   const blocks = splitBlocks(isTimed ? readChunks(bytes.toString(), path) : [{ bytes }]);
   if (blocks.some((block) => block.isEvent)) return { blocks, isTimed };
   throw new CliError('unreadable-file', `Cannot replay ${quote(path)}: there is no complete event in it`);
@@ -72,9 +72,9 @@ async function readBounded(path: string, bytesMax: number): Promise<Buffer> {
   throw new CliError('unreadable-file', `Cannot read ${quote(path)}: it is larger than ${formatSize(bytesMax)}`);
 }
 
-/** No SSE body that means anything begins with this field. */
-function isRecording(bytes: Buffer): boolean {
-  return bytes.subarray(0, RECORDING_START.length).equals(RECORDING_START);
+/** Whether a text begins a recording: no SSE body that means anything begins with this field. */
+export function isRecordingStart(text: string): boolean {
+  return text.startsWith(RECORDING_START);
 }
 
 function readChunks(text: string, path: string): readonly Chunk[] {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { formatCheckpoint, parseCheckpoint } from '../checkpoint.js';
-import type { Checkpoint, CheckpointStore } from '../checkpoint.js';
+import { formatCheckpoint, parseCheckpoint } from './checkpoint.js';
+import type { Checkpoint, CheckpointStore } from './checkpoint.js';
 import { IngestError, messageOf } from '../errors.js';
 import type { RedisClient } from '../redis-client.js';
 import { checkRedisUrl } from '../redis-url.js';

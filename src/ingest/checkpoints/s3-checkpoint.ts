@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { formatCheckpoint, parseCheckpoint } from '../checkpoint.js';
-import type { Checkpoint, CheckpointStore } from '../checkpoint.js';
+import { formatCheckpoint, parseCheckpoint } from './checkpoint.js';
+import type { Checkpoint, CheckpointStore } from './checkpoint.js';
 import { IngestError, messageOf } from '../errors.js';
 import { toAwsFailure } from '../sinks/aws-failure.js';
 import type { AwsCredentials } from '../sinks/record-api.js';

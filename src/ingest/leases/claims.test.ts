@@ -4,7 +4,7 @@ import { ManualClock } from '../../../test/support/clocks.js';
 import { CuttableLink } from '../../../test/support/cuttable-link.js';
 import { hasRedis, startRedis, tell } from '../../../test/support/redis-server.js';
 import type { RedisServer } from '../../../test/support/redis-server.js';
-import type { Checkpoint } from '../checkpoint.js';
+import type { Checkpoint } from '../checkpoints/checkpoint.js';
 import { Claims } from './claims.js';
 import { Lease } from './lease.js';
 import { LeaseStore } from './lease-store.js';

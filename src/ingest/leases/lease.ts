@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/index.js';
 import type { Logger } from '../../runtime/index.js';
-import { formatCheckpoint, parseCheckpoint } from '../checkpoint.js';
-import type { CheckpointStore } from '../checkpoint.js';
+import { formatCheckpoint, parseCheckpoint } from '../checkpoints/checkpoint.js';
+import type { CheckpointStore } from '../checkpoints/checkpoint.js';
 import { IngestError, messageOf } from '../errors.js';
 import type { Fence } from '../fence.js';
 import type { Claim, LeaseStore } from './lease-store.js';

@@ -8,7 +8,7 @@ import { lockFile } from '../file-lock.js';
 import type { FileLock } from '../file-lock.js';
 import { formatRecord } from '../format.js';
 import type { Format } from '../format.js';
-import type { SpooledEvent } from '../spool.js';
+import type { SpooledEvent } from '../spool/spool.js';
 import { ArchiveFolder } from './archive-folder.js';
 import type { ActivePart } from './archive-folder.js';
 import { extensionOf } from './archive-name.js';

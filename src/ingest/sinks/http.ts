@@ -2,12 +2,12 @@ import { createBackoff, parseRetryAfter, sleep, systemClock } from '../../base/i
 import type { Clock } from '../../base/index.js';
 import { readWebhookSecret, signatureHeaders, WEBHOOK_SECRET_BYTES_ADVISED } from '../../runtime/index.js';
 import type { WebhookKey } from '../../runtime/index.js';
-import type { DeadLetters } from '../dead-letters.js';
+import type { DeadLetters } from './dead-letters.js';
 import { IngestError, messageOf } from '../errors.js';
 import { formatRecord } from '../format.js';
 import { checkHeaders, checkHttpUrl } from '../http-options.js';
 import { retry } from '../retry.js';
-import type { SpooledEvent } from '../spool.js';
+import type { SpooledEvent } from '../spool/spool.js';
 import { USER_AGENT } from '../user-agent.js';
 import { judgeStatus } from './http-verdict.js';
 import type { HttpVerdict } from './http-verdict.js';

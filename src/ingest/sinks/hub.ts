@@ -3,11 +3,11 @@ import type { Clock } from '../../base/index.js';
 import { ClientError, createPublisher } from '../../client/index.js';
 import type { PublishedEvent, Publisher } from '../../client/index.js';
 import { checkChannelName, isControlType, isCursorLike, ProtocolError } from '../../protocol/index.js';
-import type { DeadLetters } from '../dead-letters.js';
+import type { DeadLetters } from './dead-letters.js';
 import { IngestError, messageOf } from '../errors.js';
 import { checkHeaders, checkHttpUrl } from '../http-options.js';
 import { retry } from '../retry.js';
-import type { SpooledEvent } from '../spool.js';
+import type { SpooledEvent } from '../spool/spool.js';
 import type { BatchLimits, Sink, SinkContext, WriteResult } from './sink.js';
 
 export interface HubSinkOptions {

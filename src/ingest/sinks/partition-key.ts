@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { parsePointer, valueAt } from '../../base/index.js';
 import { IngestError } from '../errors.js';
-import type { ReceivedEvent } from '../source.js';
+import type { ReceivedEvent } from '../sources/source.js';
 
 /** Says which partition key an event gets: never empty, 256 characters at most. */
 export type PartitionKey = (event: ReceivedEvent) => string;

@@ -1,4 +1,4 @@
-import type { SpooledEvent } from '../spool.js';
+import type { SpooledEvent } from '../spool/spool.js';
 
 /** An event as AWS is sent it. */
 export interface OutgoingRecord {

@@ -4,7 +4,7 @@ import { formatRecord } from '../format.js';
 import type { Format } from '../format.js';
 import type { RedisArgument, RedisClient } from '../redis-client.js';
 import { checkRedisUrl } from '../redis-url.js';
-import type { SpooledEvent } from '../spool.js';
+import type { SpooledEvent } from '../spool/spool.js';
 import { withTimeout } from './record-attempt.js';
 import type { BatchLimits, Sink, SinkContext, WriteResult } from './sink.js';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createSeededRandom } from '../../base/index.js';
-import type { ReceivedEvent } from '../source.js';
+import type { ReceivedEvent } from '../sources/source.js';
 import { createPartitionKey } from './partition-key.js';
 
 /** Where the events of a sample would go. */

@@ -1,5 +1,5 @@
 import type { Logger } from '../../runtime/index.js';
-import type { SpooledEvent } from '../spool.js';
+import type { SpooledEvent } from '../spool/spool.js';
 
 /** When the events that wait for a sink become a batch: whichever comes first. */
 export interface BatchLimits {

@@ -1,6 +1,6 @@
 import { formatRecord } from '../format.js';
 import type { Format } from '../format.js';
-import type { SpooledEvent } from '../spool.js';
+import type { SpooledEvent } from '../spool/spool.js';
 import type { BatchLimits, Sink, WriteResult } from './sink.js';
 
 export interface StdoutSinkOptions {

@@ -1,8 +1,8 @@
 import { systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
-import type { Source, SourceItem } from '../source.js';
+import type { Source, SourceItem } from './source.js';
 import { Downtime } from './downtime.js';
-import { EventReader } from './event-reader.js';
+import { EventReader, toRefusal } from './event-reader.js';
 import type { StreamFormat } from './stream-format.js';
 
 export interface ByteStreamSourceOptions {
@@ -17,6 +17,7 @@ export interface ByteStreamSourceOptions {
 /**
  * Bytes that come once, such as standard input, until they end. Nothing can be read of them again: what a crash
  * left unwritten is lost, and the time since the last checkpoint is recorded as a gap.
+ * Reading throws IngestError `source-refused` where they cannot be read, or an event is too large.
  */
 export function createByteStreamSource(options: ByteStreamSourceOptions): Source {
   const { bytes: input, format, maxEventBytes, clock = systemClock } = options;
@@ -27,8 +28,12 @@ export function createByteStreamSource(options: ByteStreamSourceOptions): Source
     const stopped = new Promise<IteratorReturnResult<undefined>>((resolve) => {
       signal.addEventListener('abort', () => resolve({ done: true, value: undefined }), { once: true });
     });
+    const next = (): Promise<IteratorResult<Uint8Array>> =>
+      chunks.next().catch((error: unknown) => {
+        throw toRefusal(error);
+      });
     while (!signal.aborted) {
-      const { done, value } = await Promise.race([chunks.next(), stopped]);
+      const { done, value } = await Promise.race([next(), stopped]);
       if (done === true) break;
       bytes += value.length;
       const items = reader.push(value);

@@ -4,7 +4,7 @@ import { isControlType, ProtocolError } from '../../protocol/index.js';
 import type { EventParser, ParsedEvent } from '../../protocol/index.js';
 import { messageOf } from '../errors.js';
 import { checkHeaders } from '../http-options.js';
-import type { SourceItem } from '../source.js';
+import type { SourceItem } from './source.js';
 import { decodeBody } from './content-coding.js';
 import { ControlReader } from './control-events.js';
 import type { HttpAnswer, HttpClient, HttpRequest } from './http.js';

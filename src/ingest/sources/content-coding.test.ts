@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { dataOf, readSse } from '../../../test/support/reading.js';
@@ -7,6 +8,17 @@ import type { Step } from '../../../test/support/upstream.js';
 import { decodeBody, READABLE_CODINGS } from './content-coding.js';
 
 type Compress = (text: string) => { readonly head: Buffer; readonly whole: Buffer };
+
+type ZstdCompress = (text: string, options: { readonly finishFlush?: number }) => Buffer;
+
+/** From Node 22.15 on. */
+const { zstdCompressSync, constants } = zlib as unknown as {
+  readonly zstdCompressSync?: ZstdCompress;
+  readonly constants: { readonly ZSTD_e_flush?: number };
+};
+
+/** Zstandard (RFC 8878) made by Node 24, for a Node that cannot make it: `data: a` and its blank line. */
+const ZSTD_BODY = Buffer.from('28b52ffd2009490000646174613a20610a0a', 'hex');
 
 /** `head`: a first flush, after which the stream goes on; `whole`: a stream with its end. */
 const CODINGS: readonly (readonly [name: string, compress: Compress])[] = [
@@ -18,7 +30,12 @@ const CODINGS: readonly (readonly [name: string, compress: Compress])[] = [
       return both(zlib.brotliCompressSync(text, { finishFlush }), zlib.brotliCompressSync(text));
     },
   ],
+  ...(zstdCompressSync === undefined ? [] : [['zstd', zstd(zstdCompressSync)] as const]),
 ];
+
+function zstd(compress: ZstdCompress): Compress {
+  return (text) => both(compress(text, { finishFlush: constants.ZSTD_e_flush ?? 1 }), compress(text, {}));
+}
 
 function both(head: Buffer, whole: Buffer): { readonly head: Buffer; readonly whole: Buffer } {
   return { head, whole };
@@ -58,6 +75,35 @@ describe('decodeBody()', () => {
     const { items, source } = await readSse({ url: upstream.url });
     expect(dataOf(items)).toEqual(['a', 'b']);
     expect(source.stats().reconnects).toMatchObject({ broken: 2, closed: 1 });
+  });
+
+  it.each(CODINGS)(
+    'gives each event once where %s is damaged midway, and goes on behind it',
+    async (coding, compress) => {
+      const { head } = compress('id: 1\ndata: a\n\n');
+      const bad: Step = (response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': coding });
+        response.write(head, () => sent.push(response));
+      };
+      const sent: ServerResponse[] = [];
+      await using upstream = await startUpstream(bad, serve('id: 2\ndata: b\n\n'));
+      const { items, source } = await readSse({ url: upstream.url }, {}, (item) => {
+        if (item.kind === 'event' && item.event.data === 'a') sent[0]?.end(Buffer.alloc(1000, 0xff));
+      });
+      expect(dataOf(items)).toEqual(['a', 'b']);
+      expect(source.stats().reconnects).toMatchObject({ broken: 1 });
+      expect(upstream.requests[1]).toMatchObject({ 'last-event-id': '1' });
+    },
+  );
+
+  it('reads zstd that nobody asked for where Node can, and else says what it cannot read', async () => {
+    await using upstream = await startUpstream(send('zstd', ZSTD_BODY, 'end'), serve('data: b\n\n'));
+    const { items, source, logger } = await readSse({ url: upstream.url, acceptsCompression: false });
+    const isKnown = zstdCompressSync !== undefined;
+    expect(READABLE_CODINGS.startsWith('zstd')).toBe(isKnown);
+    expect(dataOf(items)).toEqual(isKnown ? ['a', 'b'] : ['b']);
+    expect(source.stats().reconnects).toMatchObject(isKnown ? { closed: 2 } : { 'not-an-event-stream': 1 });
+    expect(JSON.stringify(logger.lines).includes('content coding \\"zstd\\"')).toBe(!isKnown);
   });
 
   it.each(CODINGS)('gives what came of %s before it broke', async (coding, compress) => {

@@ -1,6 +1,6 @@
 import { CONTROL } from '../../protocol/index.js';
 import type { ParsedEvent } from '../../protocol/index.js';
-import type { GapRecord } from '../source.js';
+import type { GapRecord } from './source.js';
 import type { ConnectionOutcome } from './reconnect.js';
 
 /** What a control event asks of its reader. */

@@ -1,4 +1,4 @@
-import type { SourceItem } from '../source.js';
+import type { SourceItem } from './source.js';
 
 /** Remembers since when nobody listens, and says so where the stream cannot be resumed. */
 export class Downtime {

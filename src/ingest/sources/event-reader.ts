@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/index.js';
 import type { EventParser } from '../../protocol/index.js';
-import type { SourceItem } from '../source.js';
+import { IngestError, messageOf } from '../errors.js';
+import type { SourceItem } from './source.js';
 import type { StreamFormat } from './stream-format.js';
 
 export interface EventReaderOptions {
@@ -17,6 +18,7 @@ export interface EventReaderOptions {
 export class EventReader {
   readonly #parser: EventParser;
   #items: SourceItem[] = [];
+  #failure: IngestError | undefined;
   /** Those that were passed over, too. */
   events = 0;
 
@@ -32,14 +34,24 @@ export class EventReader {
     });
   }
 
-  /** @throws ProtocolError `event-too-large`. */
+  /** What comes before an event that is too large is given first: the next call throws. @throws IngestError `source-refused`. */
   push(bytes: Uint8Array): readonly SourceItem[] {
-    this.#parser.push(bytes);
-    return this.#take();
+    return this.#parse(() => this.#parser.push(bytes));
   }
 
+  /** @throws IngestError as {@link push}. */
   end(): readonly SourceItem[] {
-    this.#parser.end();
+    return this.#parse(() => this.#parser.end());
+  }
+
+  #parse(parse: () => void): readonly SourceItem[] {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      parse();
+    } catch (error) {
+      this.#failure = toRefusal(error);
+      if (this.#items.length === 0) throw this.#failure;
+    }
     return this.#take();
   }
 
@@ -48,4 +60,10 @@ export class EventReader {
     this.#items = [];
     return items;
   }
+}
+
+/** The source cannot be read, or read further: nothing but another source will help. */
+export function toRefusal(error: unknown): IngestError {
+  if (error instanceof IngestError) return error;
+  return new IngestError('source-refused', `Cannot read the source: ${messageOf(error)}`, { cause: error });
 }

@@ -3,10 +3,10 @@ import type { FileHandle } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { sleep, systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
-import { IngestError, messageOf } from '../errors.js';
-import type { GapRecord, Source, SourceItem, SourceReadOptions, SourceStats } from '../source.js';
-import { decodeBody } from './content-coding.js';
-import { EventReader } from './event-reader.js';
+import { IngestError } from '../errors.js';
+import type { GapRecord, Source, SourceItem, SourceReadOptions, SourceStats } from './source.js';
+import { decodeWhole } from './content-coding.js';
+import { EventReader, toRefusal } from './event-reader.js';
 import type { StreamFormat } from './stream-format.js';
 
 export interface FileSourceOptions {
@@ -29,9 +29,10 @@ const CODINGS: Readonly<Record<string, string>> = { '.gz': 'gzip', '.br': 'br', 
 /**
  * The events of a file, from its first to its last. The position is their number, so a restart reads the file from its
  * beginning again and passes over those that it had. A file that grows and is replaced by another of the same name, as
- * logs are, is read to its end first.
+ * logs are, is read to its end first; one that was truncated, as others are, is begun again, which is a gap.
  * @throws IngestError `invalid-option`: a compressed file that grows, or a compression that this Node cannot read.
- * Reading throws `source-refused` where the file cannot be read, or holds fewer events than were read of it.
+ * Reading throws `source-refused` where the file cannot be read, is torn or damaged, has an event that is too large, or
+ * holds fewer events than were read of it.
  */
 export function createFileSource(options: FileSourceOptions): Source {
   return new FileSource(options);
@@ -44,6 +45,9 @@ class FileSource implements Source {
   #isOpen = false;
   #events = 0;
   #bytes = 0;
+  /** Bytes that were read of the open file. */
+  #offset = 0;
+  #end: 'end' | 'truncated' = 'end';
 
   constructor(options: FileSourceOptions) {
     this.#options = options;
@@ -51,7 +55,7 @@ class FileSource implements Source {
     this.#clock = options.clock ?? systemClock;
     if (this.#coding !== '' && options.isGrowing === true)
       throw new IngestError('invalid-option', `Cannot follow ${JSON.stringify(options.path)}: it is compressed`);
-    if (decodeBody(NOTHING, this.#coding) === undefined)
+    if (decodeWhole(NOTHING, this.#coding) === undefined)
       throw new IngestError(
         'invalid-option',
         `Cannot read ${JSON.stringify(options.path)}: this Node knows no ${this.#coding}`,
@@ -68,16 +72,23 @@ class FileSource implements Source {
       while (!options.signal.aborted) {
         await using file = await this.#open();
         this.#isOpen = true;
-        const { ino } = await file.stat();
+        const { ino, size } = await file.stat();
         // Another file than the one that was read: nothing of it was.
         const isOther = position.file !== '' && position.file !== String(ino);
-        if (isOther) yield [{ kind: 'gap', gap: toGap(position, ino) }];
-        const reader = this.#createReader(ino, isOther ? 0 : position.events);
-        yield* this.#readFile(file, reader, options.signal);
-        if (reader.events < position.events && !isOther && !options.signal.aborted)
-          throw this.#tooShort(position.events);
-        if (this.#options.isGrowing !== true) return;
-        position = { file: '', events: 0 };
+        const lost = isOther ? 'replaced' : size < position.bytes ? 'truncated' : undefined;
+        if (lost !== undefined) {
+          yield [{ kind: 'gap', gap: toGap(position, ino, lost) }];
+          position = BEGINNING;
+        }
+        const reader = this.#createReader(ino, position.events);
+        const end = yield* this.#readFile(file, reader, options.signal);
+        if (end === 'end' && reader.events < position.events) throw this.#tooShort(position.events);
+        if (end !== 'truncated' && this.#options.isGrowing !== true) return;
+        position = BEGINNING;
+        if (end === 'truncated') {
+          const read = { file: String(ino), events: reader.events, bytes: 0 };
+          yield [{ kind: 'gap', gap: toGap(read, ino, 'truncated') }];
+        }
       }
     } finally {
       this.#isOpen = false;
@@ -88,33 +99,54 @@ class FileSource implements Source {
     try {
       return await open(this.#options.path, 'r');
     } catch (error) {
-      throw new IngestError('source-refused', `Cannot read the source: ${messageOf(error)}`, { cause: error });
+      throw toRefusal(error);
     }
   }
 
   #createReader(ino: number, skip: number): EventReader {
-    const { format, maxEventBytes } = this.#options;
-    const resumeIdAt = (events: number): string => `${ino}-${events}`;
+    const { format, maxEventBytes, isGrowing } = this.#options;
+    const resumeIdAt = (events: number): string => `${ino}-${events}${isGrowing === true ? `-${this.#offset}` : ''}`;
     return new EventReader({ format, maxEventBytes, clock: this.#clock, skip, resumeIdAt });
   }
 
+  /** Returns why there is no more. @throws IngestError `source-refused`. */
   async *#readFile(
     file: FileHandle,
     reader: EventReader,
     signal: AbortSignal,
-  ): AsyncGenerator<readonly SourceItem[], void> {
-    const chunks = decodeBody(this.#chunks(file, signal), this.#coding) ?? NOTHING;
-    for await (const chunk of chunks) {
-      if (signal.aborted) return;
-      this.#bytes += chunk.length;
-      const items = reader.push(chunk);
-      this.#events += items.length;
-      if (items.length > 0) yield items;
+  ): AsyncGenerator<readonly SourceItem[], FileEnd> {
+    this.#offset = 0;
+    this.#end = 'end';
+    const chunks = (decodeWhole(this.#chunks(file, signal), this.#coding) ?? NOTHING)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const items = await this.#nextOf(chunks, reader);
+        if (signal.aborted) return 'stopped';
+        // What a truncated file ended with is no whole event.
+        if (items === undefined) break;
+        if (items.length > 0) yield items;
+      }
+      const rest = this.#end === 'end' ? reader.end() : [];
+      this.#events += rest.length;
+      if (rest.length > 0) yield rest;
+      return this.#end;
+    } finally {
+      await chunks.return?.();
     }
-    if (signal.aborted) return;
-    const rest = reader.end();
-    this.#events += rest.length;
-    if (rest.length > 0) yield rest;
+  }
+
+  /** The events of the next bytes; undefined where there are no more. */
+  async #nextOf(chunks: AsyncIterator<Uint8Array>, reader: EventReader): Promise<readonly SourceItem[] | undefined> {
+    try {
+      const { done, value } = await chunks.next();
+      if (done === true) return undefined;
+      this.#bytes += value.length;
+      const items = reader.push(value);
+      this.#events += items.length;
+      return items;
+    } catch (error) {
+      throw toRefusal(error);
+    }
   }
 
   /** The file to its end; where it grows, until another has taken its name. */
@@ -123,12 +155,17 @@ class FileSource implements Source {
     let wasReplaced = false;
     while (!signal.aborted) {
       const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES);
+      this.#offset += bytesRead;
       if (bytesRead > 0) {
         yield buffer.subarray(0, bytesRead);
         continue;
       }
       // Once more after it was replaced: the last lines may have come in between.
       if (!isGrowing || wasReplaced) return;
+      if ((await file.stat()).size < this.#offset) {
+        this.#end = 'truncated';
+        return;
+      }
       wasReplaced = await this.#wasReplaced(file);
       if (!wasReplaced) await sleep(pollMs, signal, this.#clock);
     }
@@ -156,17 +193,24 @@ class FileSource implements Source {
 
 const NOTHING: AsyncIterable<Uint8Array> = { async *[Symbol.asyncIterator]() {} };
 
+/** Why a file was read no further. */
+type FileEnd = 'end' | 'truncated' | 'stopped';
+
 interface FilePosition {
   /** The number that the file system gives the file; empty where nothing was read. */
   readonly file: string;
   readonly events: number;
+  /** How long the file was at least, where it grows; else 0. */
+  readonly bytes: number;
 }
+
+const BEGINNING: FilePosition = { file: '', events: 0, bytes: 0 };
 
 function readPosition(id: string): FilePosition {
-  const [, file = '', events = '0'] = /^(\d+)-(\d+)$/.exec(id) ?? [];
-  return { file, events: Number(events) };
+  const [, file = '', events = '0', bytes = '0'] = /^(\d+)-(\d+)(?:-(\d+))?$/.exec(id) ?? [];
+  return { file, events: Number(events), bytes: Number(bytes) };
 }
 
-function toGap({ file, events }: FilePosition, ino: number): GapRecord {
-  return { kind: 'upstream', from: `${file}-${events}`, to: `${ino}-0`, reason: 'replaced' };
+function toGap({ file, events }: FilePosition, ino: number, reason: 'replaced' | 'truncated'): GapRecord {
+  return { kind: 'upstream', from: `${file}-${events}`, to: `${ino}-0`, reason };
 }

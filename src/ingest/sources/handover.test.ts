@@ -6,9 +6,9 @@ import { ManualClock } from '../../../test/support/clocks.js';
 import { dataOf } from '../../../test/support/reading.js';
 import { hold, startUpstream, status } from '../../../test/support/upstream.js';
 import type { Step } from '../../../test/support/upstream.js';
-import { Dedupe } from '../dedupe.js';
-import { EventView } from '../event-view.js';
-import type { SourceItem } from '../source.js';
+import { Dedupe } from '../intake/dedupe.js';
+import { EventView } from '../intake/event-view.js';
+import type { SourceItem } from './source.js';
 import { createSseSource } from './sse.js';
 
 const RENEW_MS = 60_000;

@@ -1,8 +1,8 @@
 import { createBackoff } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
-import type { EventKeyReader } from '../event-key.js';
-import { EventView } from '../event-view.js';
-import type { SourceItem } from '../source.js';
+import type { EventKeyReader } from '../intake/event-key.js';
+import { EventView } from '../intake/event-view.js';
+import type { SourceItem } from './source.js';
 import type { Connection } from './connection.js';
 import type { ConnectionOutcome } from './reconnect.js';
 

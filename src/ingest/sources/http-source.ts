@@ -1,10 +1,10 @@
 import { createBackoff, sleep, systemClock } from '../../base/index.js';
 import type { Backoff, Clock } from '../../base/index.js';
 import { IngestError } from '../errors.js';
-import { createEventKeyReader } from '../event-key.js';
-import type { EventKeyReader } from '../event-key.js';
+import { createEventKeyReader } from '../intake/event-key.js';
+import type { EventKeyReader } from '../intake/event-key.js';
 import { checkHeaders, checkHttpUrl } from '../http-options.js';
-import type { Source, SourceItem, SourceReadOptions, SourceStats } from '../source.js';
+import type { Source, SourceItem, SourceReadOptions, SourceStats } from './source.js';
 import { USER_AGENT } from '../user-agent.js';
 import { Connection } from './connection.js';
 import { READABLE_CODINGS } from './content-coding.js';

@@ -76,11 +76,45 @@ describe('createHttpClient()', () => {
     expect(proxy.asked[0]).toBe(`CONNECT ${new URL(upstream.url).host}`);
   });
 
+  it.each([
+    ['a percent sign that begins no escape', 'us%zer:50%25', 'us%zer:50%'],
+    ['a user alone', 'user', 'user:'],
+  ])('sends a proxy %s', async (_, written, sent) => {
+    await using proxy = await startProxy();
+    await using upstream = await startUpstream();
+    await readSse({ url: upstream.url, proxy: proxy.url.replace('user:pass', written) });
+    expect(proxy.authorizations).toEqual([`Basic ${btoa(sent)}`]);
+  });
+
   it('reconnects when the proxy is away, and does not say its password', async () => {
     const gone = await startProxy();
     await gone[Symbol.asyncDispose]();
     const { logger, source } = await readOnce({ url: 'http://127.0.0.1:9/', proxy: gone.url });
     expect(source.stats().reconnects).toEqual({ broken: 1 });
+    expect(JSON.stringify(logger.lines)).not.toContain('pass');
+  });
+
+  it.each(['http://127.0.0.1:9/stream', 'https://127.0.0.1:9/stream'])(
+    'fails for good where the proxy to %s wants other credentials, and does not say them',
+    async (url) => {
+      await using proxy = await startProxy({ status: 407 });
+      const { error, logger, source } = await readSse({ url, proxy: proxy.url });
+      const message = 'Cannot read ' + url + ': the proxy wants other credentials (407)';
+      expect(error).toMatchObject({ code: 'source-refused', message });
+      expect(proxy.asked).toHaveLength(1);
+      expect(source.stats().reconnects).toEqual({});
+      expect(JSON.stringify(logger.lines)).not.toContain('pass');
+    },
+  );
+
+  it.each([
+    ['http://127.0.0.1:9/stream', { status: 1 }],
+    ['https://127.0.0.1:9/stream', { broken: 1 }],
+  ])('asks again where the proxy to %s cannot reach it', async (url, reconnects) => {
+    await using proxy = await startProxy({ status: 502 });
+    const { logger, source } = await readOnce({ url, proxy: proxy.url });
+    expect(source.stats().reconnects).toEqual(reconnects);
+    expect(JSON.stringify(logger.lines)).toContain('502');
     expect(JSON.stringify(logger.lines)).not.toContain('pass');
   });
 

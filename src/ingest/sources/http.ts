@@ -1,7 +1,7 @@
 import { createSecureContext, rootCertificates } from 'node:tls';
-import { Agent, ProxyAgent, request } from 'undici';
+import { Agent, Pool, ProxyAgent, request } from 'undici';
 import type { Dispatcher } from 'undici';
-import { IngestError } from '../errors.js';
+import { IngestError, messageOf } from '../errors.js';
 import { checkHttpUrl } from '../http-options.js';
 
 /** What a server is shown, and by what it is known; all in PEM. */
@@ -14,7 +14,7 @@ export interface TlsOptions {
 }
 
 export interface HttpClientOptions {
-  /** Milliseconds for the connection alone, TLS included. */
+  /** Milliseconds for the connection alone, TLS and a proxy's tunnel included. */
   readonly connectTimeoutMs: number;
   /** An HTTP proxy; credentials in the URL are sent to it and never logged (default: none). */
   readonly proxy?: string | undefined;
@@ -48,7 +48,8 @@ export interface HttpAnswer {
 export interface HttpClient {
   /**
    * Asks for `url`, following up to 5 redirects; resolves when the answer's headers are there. What a POST
-   * becomes on a redirect is said in RFC 9110, 15.4: it stays one on 307 and 308, else it is a GET.
+   * becomes on a redirect is said in RFC 9110, 15.4: it stays one on 307 and 308, else it is a GET. The caller aborts
+   * the request's signal when it is through with the answer, which frees the connection.
    * @throws Error the server cannot be reached, breaks HTTP, redirects in circles, or a POST to another origin.
    */
   open(httpRequest: HttpRequest): Promise<HttpAnswer>;
@@ -66,10 +67,25 @@ const KEEPING_STATUSES: ReadonlySet<number> = new Set([307, 308]);
  * @throws IngestError `invalid-option`: the proxy's URL or something of `tls` cannot be used.
  */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  const dispatcher = createDispatcher(options);
+  const open = new Set<Dispatcher>();
+  // Now, and not with the first request: whether proxy and certificates can be used.
+  void createDispatcher(options).destroy();
   return {
-    open: (httpRequest) => follow(dispatcher, httpRequest),
-    close: () => dispatcher.destroy(),
+    open(httpRequest) {
+      // One for each: what hangs in one, such as a proxy that opens no tunnel, must not hold up the next request.
+      const dispatcher = createDispatcher(options);
+      open.add(dispatcher);
+      const { signal } = httpRequest;
+      const end = (): void => {
+        open.delete(dispatcher);
+        void dispatcher.destroy();
+      };
+      signal.addEventListener('abort', end, { once: true });
+      return follow(dispatcher, httpRequest);
+    },
+    async close() {
+      await Promise.all([...open].map((dispatcher) => dispatcher.destroy()));
+    },
   };
 }
 
@@ -82,9 +98,19 @@ function createDispatcher({ connectTimeoutMs, proxy, tls = {} }: HttpClientOptio
   // A connection for each request: one that a server is about to close must not be used again.
   const limits = { pipelining: 0, headersTimeout: 0, bodyTimeout: 0 };
   if (proxy === undefined) return new Agent({ ...limits, connect });
-  const uri = checkHttpUrl(proxy, 'the proxy').href;
-  // No tunnel to plain HTTP: many proxies allow one to port 443 only.
-  return new ProxyAgent({ ...limits, uri, requestTls: connect, proxyTls: trust, proxyTunnel: false });
+  const url = checkHttpUrl(proxy, 'the proxy');
+  const { authorization: token } = basicAuthorization(url);
+  return new ProxyAgent({
+    ...limits,
+    uri: url.origin,
+    ...(token === undefined ? {} : { token }),
+    requestTls: connect,
+    proxyTls: trust,
+    // No tunnel to plain HTTP: many proxies allow one to port 443 only.
+    proxyTunnel: false,
+    // A tunnel is a part of the connection.
+    clientFactory: (origin, poolOptions) => new Pool(origin, { ...poolOptions, headersTimeout: connectTimeoutMs }),
+  });
 }
 
 function checkTls(tls: TlsOptions): void {
@@ -108,15 +134,18 @@ async function follow(
     const isOwn = target.origin === url.origin;
     if (!isOwn && body !== undefined) throw new Error('redirected to another origin, which must not get the body');
     const own = isOwn ? { ...basicAuthorization(url), ...ownHeaders } : {};
-    const response = await request(target.origin + target.pathname + target.search, {
-      dispatcher,
-      method,
-      body: body ?? null,
-      headers: { ...headers, ...own },
-      signal,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
+    const response = await refusable(
+      request(target.origin + target.pathname + target.search, {
+        dispatcher,
+        method,
+        body: body ?? null,
+        headers: { ...headers, ...own },
+        signal,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      }),
+    );
+    if (response === undefined) return PROXY_REFUSAL;
     const answer = toAnswer(response);
     const location = REDIRECT_STATUSES.has(answer.status) ? answer.header('location') : undefined;
     if (location === undefined) return answer;
@@ -125,6 +154,24 @@ async function follow(
     if (!KEEPING_STATUSES.has(answer.status)) [method, body] = ['GET', undefined];
   }
   throw new Error(`redirected more than ${REDIRECTS_MAX} times`);
+}
+
+/** What a proxy says that wants other credentials (RFC 9110, 15.5.8). */
+const PROXY_REFUSAL: HttpAnswer = {
+  status: 407,
+  header: () => undefined,
+  body: { async *[Symbol.asyncIterator]() {} },
+  discard() {},
+};
+
+/** Undefined where a proxy wants other credentials, which undici makes an error that only its message tells. */
+async function refusable(response: Promise<Dispatcher.ResponseData>): Promise<Dispatcher.ResponseData | undefined> {
+  try {
+    return await response;
+  } catch (error) {
+    if (/^Proxy (?:response \(407\)|Authentication Required)/.test(messageOf(error))) return undefined;
+    throw error;
+  }
 }
 
 function resolveRedirect(location: string, base: URL): URL {
@@ -149,7 +196,7 @@ function toAnswer({ statusCode, headers, body }: Dispatcher.ResponseData): HttpA
   };
 }
 
-function basicAuthorization({ username, password }: URL): Record<string, string> {
+function basicAuthorization({ username, password }: URL): { readonly authorization?: string } {
   if (username === '' && password === '') return {};
   const credentials = Buffer.from(`${decode(username)}:${decode(password)}`);
   return { authorization: `Basic ${credentials.toString('base64')}` };

@@ -3,7 +3,7 @@ import { JumpingClock } from '../../../test/support/clocks.js';
 import { dataOf, readSource } from '../../../test/support/reading.js';
 import { startUpstream, status } from '../../../test/support/upstream.js';
 import type { Step } from '../../../test/support/upstream.js';
-import type { Source } from '../source.js';
+import type { Source } from './source.js';
 import { createNdjsonSource } from './ndjson.js';
 import type { NdjsonSourceOptions } from './ndjson.js';
 

@@ -1,7 +1,7 @@
 import { parsePointer } from '../../base/index.js';
 import type { Pointer } from '../../base/index.js';
 import { IngestError } from '../errors.js';
-import type { Source } from '../source.js';
+import type { Source } from './source.js';
 import { HttpSource } from './http-source.js';
 import type { HttpSourceOptions } from './http-source.js';
 import { createLineParser } from './line-parser.js';

@@ -69,7 +69,7 @@ export function decideReconnect(outcome: ConnectionOutcome, facts: ConnectionFac
       return { kind: 'end' };
     case 'status':
       if (outcome.status === 204) return { kind: 'end' };
-      if (!canHeal(outcome.status, facts)) return { kind: 'fail', message: `the server answered ${outcome.status}` };
+      if (!canHeal(outcome.status, facts)) return { kind: 'fail', message: refusalOf(outcome.status) };
       return reconnect(outcome.kind, facts, { backoff: 'grow', retryAfterMs: outcome.retryAfterMs });
     case 'refused':
       if (!outcome.isRetryable && !(facts.hasToken === true && outcome.code.startsWith('token-')))
@@ -87,6 +87,10 @@ export function decideReconnect(outcome: ConnectionOutcome, facts: ConnectionFac
     case 'broken':
       return reconnect(outcome.kind, facts, { backoff: isHealthy(facts) ? 'reset' : 'grow' });
   }
+}
+
+function refusalOf(status: number): string {
+  return status === 407 ? 'the proxy wants other credentials (407)' : `the server answered ${status}`;
 }
 
 function canHeal(status: number, { hasToken = false }: ConnectionFacts): boolean {

@@ -4,7 +4,7 @@ import { IngestError, messageOf } from '../errors.js';
 import { connectRedis, isAccessRefused } from '../redis-client.js';
 import type { RedisClient, RedisClientOptions } from '../redis-client.js';
 import { checkRedisUrl } from '../redis-url.js';
-import type { Source, SourceItem, SourceReadOptions, SourceStats } from '../source.js';
+import type { Source, SourceItem, SourceReadOptions, SourceStats } from './source.js';
 
 /** How a source reads from one connection. */
 export interface RedisReader extends Pick<RedisClientOptions, 'onMessage'> {

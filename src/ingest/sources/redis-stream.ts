@@ -1,7 +1,8 @@
 import { systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
+import { messageOf } from '../errors.js';
 import type { RedisClient } from '../redis-client.js';
-import type { GapRecord, ReceivedEvent, Source, SourceItem } from '../source.js';
+import type { GapRecord, ReceivedEvent, Source, SourceItem } from './source.js';
 import { RedisSource } from './redis-source.js';
 
 export interface RedisStreamSourceOptions {
@@ -27,7 +28,8 @@ type Entry = readonly [id: string, fields: readonly string[]];
 
 /**
  * The entries of a Redis stream, with XREAD: the position is the entry's own id, so nothing is lost or comes twice while the
- * stream keeps it. What was trimmed before it was read is a gap. An entry is an event whose data are its field `data`,
+ * stream keeps it. What was trimmed before it was read is a gap; before Redis 7 so is trimming that took just what was
+ * read. An entry is an event whose data are its field `data`,
  * else all its fields as JSON; `type` (or `event`) and `id` are taken where they are there.
  * @throws IngestError `invalid-option`: no URL of Redis. Reading throws `source-refused` where the key is no stream and
  * `access-refused`.
@@ -57,26 +59,31 @@ class StreamReader {
   readonly #options: StreamReaderOptions;
   /** The id of the last entry that was read; empty before the first connection of a first start. */
   #lastId: string;
+  /** How many entries had been added to the stream with that one, where Redis tells. */
+  #place: number | undefined;
 
   constructor(options: StreamReaderOptions) {
     this.#options = options;
-    this.#lastId = options.lastEventId;
+    const { id, place } = readPosition(options.lastEventId);
+    this.#lastId = id;
+    this.#place = place;
   }
 
   async *read(redis: RedisClient, signal: AbortSignal): AsyncGenerator<readonly SourceItem[], void> {
     const { stream } = this.#options;
     if (this.#lastId === '') {
       this.#lastId = await this.#findStart(redis);
-      yield [{ kind: 'position', resumeId: this.#lastId }];
+      yield [this.#position()];
     }
-    // Trimming may pass a reader that is behind; one that waits for the next entry has them all.
-    let isBehind = true;
     while (!signal.aborted) {
-      const gap = isBehind ? await this.#findGap(redis) : undefined;
-      if (gap !== undefined) yield [{ kind: 'gap', gap }];
-      const reply = await redis.command('XREAD', ...XREAD_LIMITS, 'STREAMS', stream, this.#lastId);
+      // Sent together, so that no trimming comes between them; each time, for a pipeline may not have asked for long.
+      const [state, reply] = await Promise.all([
+        askState(redis, stream),
+        redis.command('XREAD', ...XREAD_LIMITS, 'STREAMS', stream, this.#lastId),
+      ]);
+      const gap = state === undefined ? undefined : this.#compare(state);
+      if (gap !== undefined) yield [{ kind: 'gap', gap }, this.#position()];
       const entries = entriesOf(reply);
-      isBehind = entries.length === ENTRIES_MAX;
       if (entries.length > 0) yield entries.map((entry) => this.#toItem(entry));
     }
   }
@@ -87,22 +94,75 @@ class StreamReader {
     return newest[0]?.[0] ?? BEGINNING;
   }
 
-  /** What was trimmed between the last entry that was read and the oldest that is there. */
-  async #findGap(redis: RedisClient): Promise<GapRecord | undefined> {
-    const { stream } = this.#options;
-    const lastId = this.#lastId;
-    if (lastId === BEGINNING) return undefined;
-    const [oldest] = (await redis.command('XRANGE', stream, '-', '+', 'COUNT', 1)) as readonly Entry[];
-    const from = oldest?.[0];
-    if (from === undefined || compareIds(from, lastId) <= 0) return undefined;
-    return { kind: 'upstream', from: lastId, to: from, reason: 'trimmed' };
+  /** What was trimmed behind the last entry that was read and before `state`; from then on the place is known. */
+  #compare({ length, added, firstId, newestId }: StreamState): GapRecord | undefined {
+    const from = this.#lastId;
+    const before = this.#place;
+    if (newestId === from) this.#place = added;
+    if (firstId !== undefined && compareIds(firstId, from) <= 0) return undefined;
+    const to = firstId ?? newestId;
+    // All that is there comes after the last entry that was read.
+    if (added !== undefined) this.#place = added - length;
+    if (from === BEGINNING || compareIds(to, from) <= 0) return undefined;
+    // Just as many are gone as were read.
+    if (before !== undefined && before === this.#place) return undefined;
+    if (firstId === undefined) this.#lastId = newestId;
+    return { kind: 'upstream', from, to, reason: 'trimmed' };
   }
 
   #toItem([id, fields]: Entry): SourceItem {
     this.#lastId = id;
+    if (this.#place !== undefined) this.#place += 1;
     const event = toEvent(id, fields, this.#options.clock.now());
-    return { kind: 'event', event, resumeId: id };
+    return { ...this.#position(), kind: 'event', event };
   }
+
+  #position(): { readonly kind: 'position'; readonly resumeId: string } {
+    const place = this.#place === undefined ? '' : `@${this.#place}`;
+    return { kind: 'position', resumeId: `${this.#lastId}${place}` };
+  }
+}
+
+/** What Redis knows of a stream; there is nothing of a stream that is not there. */
+interface StreamState {
+  /** Entries that are there. */
+  readonly length: number;
+  /** Entries that ever were; Redis counts them from 7.0 on. */
+  readonly added: number | undefined;
+  /** Undefined where no entry is there. */
+  readonly firstId: string | undefined;
+  readonly newestId: string;
+}
+
+async function askState(redis: RedisClient, stream: string): Promise<StreamState | undefined> {
+  let reply: unknown;
+  try {
+    reply = await redis.command('XINFO', 'STREAM', stream);
+  } catch (error) {
+    if (/\bno such key\b/.test(messageOf(error))) return undefined;
+    throw error;
+  }
+  const known = new Map(pairsOf(reply));
+  const [length, added, first] = [known.get('length'), known.get('entries-added'), known.get('first-entry')];
+  return {
+    length: Number(length),
+    added: added === undefined ? undefined : Number(added),
+    firstId: Array.isArray(first) ? String(first[0]) : undefined,
+    newestId: String(known.get('last-generated-id')),
+  };
+}
+
+/** Names and values: one after the other before RESP3, a map from then on. */
+function pairsOf(reply: unknown): readonly (readonly [unknown, unknown])[] {
+  if (reply instanceof Map) return [...reply];
+  if (!Array.isArray(reply)) return Object.entries(reply as object);
+  return reply.flatMap((name: unknown, at) => (at % 2 === 0 ? [[name, reply[at + 1] as unknown] as const] : []));
+}
+
+/** The id of an entry, and how many had been added with it: as far as known, so that what is lost can be told from what was read. */
+function readPosition(text: string): { readonly id: string; readonly place: number | undefined } {
+  const [, id = text, place] = /^(\d+-\d+)@(\d+)$/.exec(text) ?? [];
+  return { id, place: place === undefined ? undefined : Number(place) };
 }
 
 /** XREAD answers null where nothing came in time, else the key and its entries; before RESP3, in a list of such pairs. */

@@ -4,7 +4,7 @@ import { createCapturingLogger } from '../../../test/support/capturing-logger.js
 import { JumpingClock } from '../../../test/support/clocks.js';
 import { dataOf, readSource, resumeIdsOf } from '../../../test/support/reading.js';
 import { hasRedis, startRedis, tell } from '../../../test/support/redis-server.js';
-import type { Source, SourceItem, SourceReadOptions } from '../source.js';
+import type { Source, SourceItem, SourceReadOptions } from './source.js';
 import { createRedisChannelSource } from './redis-channel.js';
 import { createRedisStreamSource } from './redis-stream.js';
 
@@ -59,7 +59,7 @@ describe.skipIf(!hasRedis)('createRedisStreamSource()', () => {
         { type: 'new', data: 'three' },
       ]);
       position = resumeIdsOf(reading.items).at(-1) ?? '';
-      expect(position).toMatch(/^\d+-\d+$/);
+      expect(position).toMatch(/^\d+-\d+@3$/);
       expect(first.stats()).toMatchObject({ isConnected: true, events: 3 });
     }
     await add(redis.port, 'data four');
@@ -83,24 +83,69 @@ describe.skipIf(!hasRedis)('createRedisStreamSource()', () => {
     expect(dataOf(late.items)).toEqual(['new']);
   });
 
-  it('says what was trimmed before it was read', async () => {
+  it.each([
+    ['one more than was read', ['XTRIM s MAXLEN 1'], ['gap', '4'], true],
+    ['all of it', ['XTRIM s MAXLEN 0'], ['gap'], true],
+    ['all, before a new one', ['XTRIM s MAXLEN 0', 'XADD s * data 5'], ['gap', '5'], true],
+    ['by name what was not read', ['XTRIM s MAXLEN 2', 'XDEL s 3-0'], ['gap', '4'], true],
+    ['the whole stream, for another', ['DEL s', 'XADD s * data 5'], ['gap', '5'], true],
+    ['just what was read', ['XTRIM s MAXLEN 2'], ['3', '4'], true],
+    ['by name what was read', ['XDEL s 1-0', 'XDEL s 2-0'], ['3', '4'], true],
+    ['less than was read', ['XTRIM s MAXLEN 3'], ['3', '4'], true],
+    ['nothing', [], ['3', '4'], true],
+    // As a checkpoint of a Redis before 7.0 has it, which does not count.
+    ['just what was read, and Redis cannot tell', ['XTRIM s MAXLEN 2'], ['gap', '3', '4'], false],
+  ])('says what was lost where Redis trimmed %s', async (_, commands, expected, isCounted) => {
     await using redis = await startRedis();
-    await add(redis.port, 'data 1', 'data 2');
     const options = { url: redis.url, stream: 's' };
-    const ids: string[] = [];
+    for (const n of [1, 2]) await tell(redis.port, `XADD s ${n}-0 data ${n}`);
+    let position = '';
     {
       await using reading = follow(createRedisStreamSource(options));
       await reading.until(2);
-      ids.push(...resumeIdsOf(reading.items));
+      position = resumeIdsOf(reading.items).at(-1) ?? '';
     }
-    await add(redis.port, 'data 3', 'data 4');
-    await tell(redis.port, 'XTRIM s MAXLEN 1');
-    await using again = follow(createRedisStreamSource(options), { lastEventId: ids.at(-1) ?? '' });
-    await again.until(1);
-    expect(again.items).toMatchObject([
-      { kind: 'gap', gap: { kind: 'upstream', from: ids.at(-1), reason: 'trimmed' } },
-      { kind: 'event', event: { data: '4' } },
-    ]);
+    expect(position).toBe('2-0@2');
+    for (const n of [3, 4]) await tell(redis.port, `XADD s ${n}-0 data ${n}`);
+    for (const command of commands) await tell(redis.port, command);
+    const lastEventId = isCounted ? position : '2-0';
+    await using again = follow(createRedisStreamSource(options), { lastEventId });
+    const told = (): readonly string[] =>
+      again.items.flatMap((item) => {
+        if (item.kind === 'event') return [item.event.data];
+        return item.kind === 'gap' ? [item.kind] : [];
+      });
+    await again.connected();
+    if (expected.at(-1) === 'gap') await tell(redis.port, 'XADD s * data last');
+    await again.until(expected.filter((what) => what !== 'gap').length + (expected.at(-1) === 'gap' ? 1 : 0));
+    expect(told().filter((what) => what !== 'last')).toEqual(expected);
+    const gaps = again.items.flatMap((item) => (item.kind === 'gap' ? [item.gap] : []));
+    for (const gap of gaps) expect(gap).toMatchObject({ kind: 'upstream', from: '2-0', reason: 'trimmed' });
+    // Whoever goes on from here is not told again.
+    await using third = follow(createRedisStreamSource(options), {
+      lastEventId: resumeIdsOf(again.items).at(-1) ?? '',
+    });
+    await tell(redis.port, 'XADD s * data end');
+    await third.until(1);
+    expect(third.items.filter(({ kind }) => kind === 'gap')).toEqual([]);
+  });
+
+  it('says what was trimmed while its pipeline did not read', async () => {
+    await using redis = await startRedis();
+    await add(redis.port, 'data 1');
+    const stop = new AbortController();
+    const logger = createCapturingLogger();
+    const source = createRedisStreamSource({ url: redis.url, stream: 's' });
+    const items: SourceItem[] = [];
+    for await (const batch of source.read({ lastEventId: '', signal: stop.signal, logger })) {
+      items.push(...batch);
+      if (dataOf(items).at(-1) === '3') break;
+      if (dataOf(items).length !== 1) continue;
+      await add(redis.port, 'data 2', 'data 3');
+      await tell(redis.port, 'XTRIM s MAXLEN 1');
+    }
+    expect(dataOf(items)).toEqual(['1', '3']);
+    expect(items.filter(({ kind }) => kind === 'gap')).toHaveLength(1);
   });
 
   it('comes back when Redis does, and misses nothing that Redis kept', async () => {

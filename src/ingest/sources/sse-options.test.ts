@@ -5,7 +5,7 @@ import { ManualClock } from '../../../test/support/clocks.js';
 import { dataOf, readSource, readSse, resumeIdsOf } from '../../../test/support/reading.js';
 import { cut, hold, serve, startUpstream, status } from '../../../test/support/upstream.js';
 import type { Step } from '../../../test/support/upstream.js';
-import type { SourceItem } from '../source.js';
+import type { SourceItem } from './source.js';
 import { createSseSource } from './sse.js';
 
 /** Notes what was asked for. */

@@ -6,8 +6,11 @@ import { ManualClock } from '../../../test/support/clocks.js';
 import { dataOf, readSse as readAll } from '../../../test/support/reading.js';
 import { cut, hold, serve, startUpstream, status } from '../../../test/support/upstream.js';
 import { systemClock } from '../../base/index.js';
-import type { SourceItem } from '../source.js';
+import type { SourceItem } from './source.js';
 import { createSseSource } from './sse.js';
+
+// By the clock that the tests below read with.
+const utc = (minute: number): string => new Date(Date.UTC(2026, 10, 20, 0, minute)).toUTCString();
 
 describe('createSseSource()', () => {
   it('asks for an event stream, says who asks, and resumes with the id as UTF-8', async () => {
@@ -33,6 +36,11 @@ describe('createSseSource()', () => {
     ['a break', cut('id: 1\ndata: a\n\n'), { broken: 1 }, [1000]],
     ['503', status(503), { status: 1 }, [1000]],
     ['429 with Retry-After', status(429, { 'retry-after': '9' }), { status: 1 }, [9000]],
+    ['503 with Retry-After as a date', status(503, { 'retry-after': utc(1) }), { status: 1 }, [60_000]],
+    ['503 with Retry-After in the past', status(503, { 'retry-after': utc(0) }), { status: 1 }, [1000]],
+    ['503 with a Retry-After that says nothing', status(503, { 'retry-after': 'soon' }), { status: 1 }, [1000]],
+    ['408', status(408), { status: 1 }, [1000]],
+    ['another 2xx', status(202), { status: 1 }, [1000]],
     ['a redirect to nowhere', status(302), { status: 1 }, [1000]],
     ['a redirect to another scheme', status(302, { location: 'file:///etc/passwd' }), { broken: 1 }, [1000]],
     ['retry:', cut('retry: 5000\ndata: a\n\n'), { broken: 1 }, [5000]],

@@ -1,5 +1,5 @@
 import { createEventParser } from '../../protocol/index.js';
-import type { Source } from '../source.js';
+import type { Source } from './source.js';
 import { HttpSource } from './http-source.js';
 import type { HttpSourceOptions } from './http-source.js';
 import type { StreamFormat } from './stream-format.js';

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../../../test/support/capturing-logger.js';
 import { JumpingClock } from '../../../../test/support/clocks.js';
 import { createTemporaryFolder } from '../../../../test/support/temporary-folder.js';
-import type { SpooledEvent } from '../../spool.js';
+import type { SpooledEvent } from '../../spool/spool.js';
 import type { Sink } from '../sink.js';
 import { parseManifest } from './manifest.js';
 import type { NewObject, ObjectStore, StoredObject } from './object-store.js';

@@ -1,6 +1,6 @@
 import { createHash, hash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ReceivedEvent } from '../../source.js';
+import type { ReceivedEvent } from '../../sources/source.js';
 
 /** Characters of one fingerprint: 48 bits as base64url. */
 export const FINGERPRINT_CHARACTERS = 8;

@@ -6,7 +6,7 @@ import * as zlib from 'node:zlib';
 import { IngestError } from '../../errors.js';
 import { formatRecord } from '../../format.js';
 import type { Format } from '../../format.js';
-import type { SpooledEvent } from '../../spool.js';
+import type { SpooledEvent } from '../../spool/spool.js';
 import { encodeParquet } from './parquet.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd';

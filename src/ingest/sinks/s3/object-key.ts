@@ -1,4 +1,4 @@
-import type { SpooledEvent } from '../../spool.js';
+import type { SpooledEvent } from '../../spool/spool.js';
 import { fingerprintOf } from './fingerprint.js';
 import { randomString } from './key-expressions.js';
 import type { KeyPrefix } from './key-expressions.js';

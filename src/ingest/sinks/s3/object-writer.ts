@@ -2,7 +2,7 @@ import { createBackoff } from '../../../base/index.js';
 import type { Clock } from '../../../base/index.js';
 import type { Logger } from '../../../runtime/index.js';
 import { retry } from '../../retry.js';
-import type { SpooledEvent } from '../../spool.js';
+import type { SpooledEvent } from '../../spool/spool.js';
 import { toAwsFailure } from '../aws-failure.js';
 import { nameContent } from './fingerprint.js';
 import { manifestKeyOf, manifestOf } from './manifest.js';

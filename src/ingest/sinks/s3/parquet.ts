@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as zlib from 'node:zlib';
-import type { SpooledEvent } from '../../spool.js';
+import type { SpooledEvent } from '../../spool/spool.js';
 
 /** Rows between two turns of the loop; a reader skips over groups by their statistics. */
 const GROUP_ROWS = 5000;

@@ -1,4 +1,4 @@
-import type { ReceivedEvent } from '../../source.js';
+import type { ReceivedEvent } from '../../sources/source.js';
 import { parseErrorPrefix, parsePrefix } from './key-expressions.js';
 import { manifestKeyOf } from './manifest.js';
 import { extensionOf } from './object-encoder.js';

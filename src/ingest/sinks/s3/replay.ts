@@ -1,4 +1,4 @@
-import type { SpooledEvent } from '../../spool.js';
+import type { SpooledEvent } from '../../spool/spool.js';
 import { FINGERPRINT_CHARACTERS, fingerprintOf } from './fingerprint.js';
 import { eventCountOf } from './object-journal.js';
 import type { JournalEntry, PlannedObject } from './object-journal.js';

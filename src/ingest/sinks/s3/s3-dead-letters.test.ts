@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../../../test/support/capturing-logger.js';
 import { FakeS3 } from '../../../../test/support/fake-s3.js';
-import type { DeadLetter, DeadLetters } from '../../dead-letters.js';
+import type { DeadLetter, DeadLetters } from '../dead-letters.js';
 import { createS3DeadLetters } from './s3-dead-letters.js';
 
 const receivedAt = Date.UTC(2026, 10, 21, 7, 8, 9);

@@ -1,6 +1,6 @@
 import type { Logger } from '../../../runtime/index.js';
-import { formatDeadLetter } from '../../dead-letters.js';
-import type { DeadLetter, DeadLetters } from '../../dead-letters.js';
+import { formatDeadLetter } from '../dead-letters.js';
+import type { DeadLetter, DeadLetters } from '../dead-letters.js';
 import { createAwsStore } from './aws-store.js';
 import type { AwsStoreOptions } from './aws-store.js';
 import { nameContent } from './fingerprint.js';

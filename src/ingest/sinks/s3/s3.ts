@@ -2,7 +2,7 @@ import { systemClock } from '../../../base/index.js';
 import type { Clock } from '../../../base/index.js';
 import type { Logger } from '../../../runtime/index.js';
 import { IngestError } from '../../errors.js';
-import type { SpooledEvent } from '../../spool.js';
+import type { SpooledEvent } from '../../spool/spool.js';
 import type { BatchLimits, Sink, SinkContext, WriteResult } from '../sink.js';
 import { createAwsStore } from './aws-store.js';
 import type { AwsStoreOptions } from './aws-store.js';
