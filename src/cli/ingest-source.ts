@@ -24,6 +24,8 @@ type Surroundings = Pick<Io, 'cwd' | 'stdin'>;
 /** Half a minute: longer than any sign-in takes, shorter than anybody would wait. */
 const TOKEN_COMMAND_MS = 30_000;
 const TOKEN_BYTES_MAX = 64 * 1024;
+/** `body.sse`, compressed or not. */
+const SSE_FILE = /\.sse(\.(gz|br|zst))?$/i;
 
 /** Where a pipeline's events come from. @throws CliError, IngestError: it cannot be used like this. */
 export async function createSource(settings: Settings, { cwd, stdin }: Surroundings): Promise<Source> {
@@ -63,9 +65,6 @@ export function intakeOf(settings: Settings): IntakeRules & Pick<PipelineOptions
     dedupe: key === undefined ? undefined : { key, keysMax: settings['dedupe.keys'] },
   };
 }
-
-/** `body.sse`, compressed or not. */
-const SSE_FILE = /\.sse(\.(gz|br|zst))?$/i;
 
 function formatOf(settings: Settings, format: Settings['source.format']): StreamFormat {
   if (format === 'sse') return SSE_FORMAT;
