@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Clock } from '../base/index.js';
 import { Checkpointer } from './checkpoints/checkpointer.js';
 import type { Checkpoint } from './checkpoints/checkpoint.js';
-import type { Position } from './checkpoints/checkpoint-tracker.js';
+import type { Position } from './spool/checkpoint-tracker.js';
 import { Dedupe } from './intake/dedupe.js';
 import { Delivery } from './delivery.js';
 import type { SinkStats } from './delivery.js';

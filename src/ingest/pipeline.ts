@@ -12,22 +12,13 @@ import { PipelineRun } from './pipeline-run.js';
 import type { PipelineStats } from './pipeline-run.js';
 import type { Sink } from './sinks/sink.js';
 import type { Source } from './sources/source.js';
-import type { OnFull, SpoolLimits } from './spool/spool.js';
+import type { PipelineSpool } from './spool/open-spool.js';
+import type { OnFull } from './spool/spool.js';
 
 export interface PipelineSink {
   readonly sink: Sink;
   /** When the spool is full because of this sink (default `block`: the source waits for it). */
   readonly onFull?: OnFull;
-}
-
-/** Where events wait for their sinks: in memory, or on disk with the newest of them in memory too. */
-export interface PipelineSpool extends SpoolLimits {
-  readonly disk?: {
-    /** Made where it is missing; belongs to this pipeline alone. */
-    readonly folder: string;
-    /** Bytes of the files in it (default 1 GiB); then `onFull` decides. */
-    readonly bytesMax?: number;
-  };
 }
 
 export interface PipelineOptions extends IntakeRules {

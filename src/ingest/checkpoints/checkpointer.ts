@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/index.js';
 import type { Logger } from '../../runtime/index.js';
 import type { CheckpointStore } from './checkpoint.js';
-import type { Position } from './checkpoint-tracker.js';
+import type { Position } from '../spool/checkpoint-tracker.js';
 import { IngestError, messageOf } from '../errors.js';
 import type { Fence } from '../fence.js';
 import type { GapRecord } from '../sources/source.js';

@@ -6,7 +6,7 @@ import type { DeadLetter, DeadLetters } from './dead-letters.js';
 import { IngestError, messageOf } from '../errors.js';
 import { formatRecord } from '../format.js';
 import type { Format } from '../format.js';
-import { Notifier } from '../spool/notifier.js';
+import { Notifier } from '../notifier.js';
 import { retry } from '../retry.js';
 import type { SpooledEvent } from '../spool/spool.js';
 import { isForbidden, toAwsFailure, toStartError } from './aws-failure.js';

@@ -1,6 +1,6 @@
 import { systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
-import { Notifier } from '../spool/notifier.js';
+import { Notifier } from '../notifier.js';
 import type { RedisClient } from '../redis-client.js';
 import type { Source, SourceItem } from './source.js';
 import { Downtime } from './downtime.js';

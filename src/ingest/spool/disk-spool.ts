@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { SegmentLog } from '../../log/index.js';
 import type { Logger } from '../../runtime/index.js';
-import type { Position } from '../checkpoints/checkpoint-tracker.js';
+import type { Position } from './checkpoint-tracker.js';
 import { messageOf } from '../errors.js';
-import { Notifier } from './notifier.js';
+import { Notifier } from '../notifier.js';
 import { SequenceLog } from './sequence-log.js';
 import type { ReceivedEvent } from '../sources/source.js';
 import { spooledBytesOf, SPOOL_BYTES_MAX, SPOOL_EVENTS_MAX } from './spool.js';

@@ -4,7 +4,7 @@ import type { Clock } from '../../base/index.js';
 import { openSegmentLog } from '../../log/index.js';
 import type { SegmentLog } from '../../log/index.js';
 import type { Logger } from '../../runtime/index.js';
-import type { Position } from '../checkpoints/checkpoint-tracker.js';
+import type { Position } from './checkpoint-tracker.js';
 import { IngestError, messageOf } from '../errors.js';
 import { lockFile } from '../file-lock.js';
 import type { Spool, SpoolOptions } from './spool.js';

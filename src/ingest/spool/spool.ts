@@ -1,6 +1,6 @@
-import { CheckpointTracker } from '../checkpoints/checkpoint-tracker.js';
-import type { Position } from '../checkpoints/checkpoint-tracker.js';
-import { Notifier } from './notifier.js';
+import { CheckpointTracker } from './checkpoint-tracker.js';
+import type { Position } from './checkpoint-tracker.js';
+import { Notifier } from '../notifier.js';
 import { SequenceLog } from './sequence-log.js';
 import type { ReceivedEvent } from '../sources/source.js';
 

@@ -1,4 +1,4 @@
-import type { Position } from '../checkpoints/checkpoint-tracker.js';
+import type { Position } from './checkpoint-tracker.js';
 import { IngestError } from '../errors.js';
 import { spooledBytesOf } from './spool.js';
 import type { SpooledEvent } from './spool.js';

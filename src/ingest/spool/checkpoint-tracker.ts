@@ -1,4 +1,4 @@
-import { SequenceLog } from '../spool/sequence-log.js';
+import { SequenceLog } from './sequence-log.js';
 
 /** How far a source has been dealt with. */
 export interface Position {
