@@ -6,9 +6,9 @@ import type { DeadLetters } from './dead-letters.js';
 import { IngestError, messageOf } from '../errors.js';
 import { formatRecord } from '../format.js';
 import { checkHeaders, checkHttpUrl } from '../http-options.js';
-import { retry } from '../retry.js';
 import type { SpooledEvent } from '../spool/spool.js';
 import { USER_AGENT } from '../user-agent.js';
+import { keepDeadLetters } from './keep-dead-letters.js';
 import { judgeStatus } from './http-verdict.js';
 import type { HttpVerdict } from './http-verdict.js';
 import { withTimeout } from './record-attempt.js';
@@ -194,12 +194,7 @@ class HttpSink implements Sink {
       errorMessage: `${this.#url.origin} refused the event`,
       endedAt: this.#clock.now(),
     };
-    await retry(() => this.#deadLetters.write([letter]), {
-      backoff: createBackoff(),
-      clock: this.#clock,
-      signal,
-      onRetry: (error, delayMs) => logger.error({ error: messageOf(error), delayMs }, 'Cannot keep dead letters'),
-    });
+    await keepDeadLetters([letter], { deadLetters: this.#deadLetters, clock: this.#clock, signal, logger });
     const { sequence, id, type, bytes } = event;
     logger.error(
       { code: reason, sequence, id: id.slice(0, 200), type: type.slice(0, 200), bytes },

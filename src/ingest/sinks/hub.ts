@@ -8,6 +8,7 @@ import { IngestError, messageOf } from '../errors.js';
 import { checkHeaders, checkHttpUrl } from '../http-options.js';
 import { retry } from '../retry.js';
 import type { SpooledEvent } from '../spool/spool.js';
+import { keepDeadLetters } from './keep-dead-letters.js';
 import type { BatchLimits, Sink, SinkContext, WriteResult } from './sink.js';
 
 export interface HubSinkOptions {
@@ -117,14 +118,10 @@ class HubSink implements Sink {
       errorMessage: messageOf(error),
       endedAt: this.#clock.now(),
     };
-    await retry(async () => this.#deadLetters?.write([letter]), {
-      backoff: createBackoff(),
-      clock: this.#clock,
-      signal,
-      onRetry: (fault, delayMs) => logger.error({ error: messageOf(fault), delayMs }, 'Cannot keep dead letters'),
-    });
+    const deadLetters = this.#deadLetters;
+    if (deadLetters !== undefined) await keepDeadLetters([letter], { deadLetters, clock: this.#clock, signal, logger });
     const { sequence, id, type, bytes } = event;
-    const fate = this.#deadLetters === undefined ? '' : '; it is a dead letter';
+    const fate = deadLetters === undefined ? '' : '; it is a dead letter';
     const fields = { sequence, id: id.slice(0, 200), type: type.slice(0, 200), bytes };
     logger.error({ ...describe(error), ...fields }, `Event refused${fate}`);
   }

@@ -3,14 +3,14 @@ import { createBackoff, sleep, systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
 import type { Logger } from '../../runtime/index.js';
 import type { DeadLetter, DeadLetters } from './dead-letters.js';
-import { IngestError, messageOf } from '../errors.js';
+import { IngestError } from '../errors.js';
 import { formatRecord } from '../format.js';
 import type { Format } from '../format.js';
 import { Notifier } from '../notifier.js';
-import { retry } from '../retry.js';
 import type { SpooledEvent } from '../spool/spool.js';
 import { isForbidden, toAwsFailure, toStartError } from './aws-failure.js';
 import type { AwsFailure, FailureKind } from './aws-failure.js';
+import { keepDeadLetters } from './keep-dead-letters.js';
 import type { PartitionKey } from './partition-key.js';
 import type { AwsCredentials, RecordApi } from './record-api.js';
 import { attempt, withTimeout } from './record-attempt.js';
@@ -228,13 +228,7 @@ export class RecordSink implements Sink {
     const { logger } = this.#opened();
     const { deadLetters, clock } = this.#options;
     const letters = refused.map((each) => this.#toDeadLetter(each, attempts));
-    await retry(() => deadLetters.write(letters), {
-      backoff: createBackoff(BACKOFF),
-      clock,
-      signal,
-      onRetry: (error, delayMs) =>
-        logger.error({ error: messageOf(error), events: letters.length, delayMs }, 'Cannot keep dead letters'),
-    });
+    await keepDeadLetters(letters, { deadLetters, clock, signal, logger, backoff: createBackoff(BACKOFF) });
     tally.refused += refused.length;
     for (const each of refused) logRefused(logger, each);
   }

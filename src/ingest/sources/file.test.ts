@@ -4,8 +4,11 @@ import { setImmediate as turn } from 'node:timers/promises';
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { createCapturingLogger } from '../../../test/support/capturing-logger.js';
+import { ManualClock } from '../../../test/support/clocks.js';
 import { dataOf, readSource, resumeIdsOf } from '../../../test/support/reading.js';
 import { createTemporaryFolder } from '../../../test/support/temporary-folder.js';
+import { systemClock } from '../../base/index.js';
+import type { Clock } from '../../base/index.js';
 import { IngestError } from '../errors.js';
 import type { SourceItem } from './source.js';
 import { createByteStreamSource } from './byte-stream.js';
@@ -15,9 +18,16 @@ import { SSE_FORMAT } from './sse.js';
 
 const format = createNdjsonFormat({});
 
-/** Reads a file that grows, until disposed. */
-function follow(path: string, lastEventId = '') {
-  const source = createFileSource({ path, format, isGrowing: true, pollMs: 1 });
+/** Reads a file until disposed, and as one that grows. */
+function follow(
+  path: string,
+  {
+    lastEventId = '',
+    isGrowing = true,
+    clock = systemClock,
+  }: { lastEventId?: string; isGrowing?: boolean; clock?: Clock } = {},
+) {
+  const source = createFileSource({ path, format, isGrowing, pollMs: 1, clock });
   const stop = new AbortController();
   const items: SourceItem[] = [];
   const reading = (async () => {
@@ -40,6 +50,10 @@ function follow(path: string, lastEventId = '') {
 
 /** From Node 22.15 on. */
 const { zstdCompressSync } = zlib as { readonly zstdCompressSync?: (text: string) => Buffer };
+
+function linesFrom(first: number): string[] {
+  return Array.from({ length: 200 }, (_, n) => JSON.stringify({ n: first + n }));
+}
 
 function damaged(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);
@@ -93,9 +107,33 @@ describe('createFileSource()', () => {
     await writeFile(join(folder.path, 'b'), '{"n":3}\n');
     await rename(join(folder.path, 'b'), path);
     const { items } = await readSource(createFileSource({ path, format }), { lastEventId: ids[0] ?? '' });
-    expect(items.map(({ kind }) => kind)).toEqual(['gap', 'event']);
+    expect(items.map(({ kind }) => kind)).toEqual(['gap', 'position', 'event']);
     expect(dataOf(items)).toEqual(['{"n":3}']);
   });
+
+  it.each([false, true])(
+    'begins again where other events took the place of those in it (grows: %s)',
+    async (isGrowing) => {
+      await using folder = await createTemporaryFolder();
+      const path = join(folder.path, 'a');
+      await writeFile(path, `${linesFrom(0).slice(0, 3).join('\n')}\n`);
+      let position = '';
+      {
+        await using reading = follow(path, { isGrowing });
+        await reading.until(3);
+        position = resumeIdsOf(reading.items).at(-1) ?? '';
+      }
+      // As `cp` and `curl -o` write: the same file, and more in it than there was.
+      await writeFile(path, `${linesFrom(1000).join('\n')}\n`);
+      await using again = follow(path, { lastEventId: position, isGrowing });
+      await again.until(200);
+      expect(dataOf(again.items)).toEqual(linesFrom(1000));
+      expect(again.items.slice(0, 2)).toMatchObject([
+        { kind: 'gap', gap: { reason: 'truncated' } },
+        { kind: 'position' },
+      ]);
+    },
+  );
 
   it('fails where the file is not there, or holds fewer events than it did', async () => {
     await using folder = await createTemporaryFolder();
@@ -160,7 +198,7 @@ describe('createFileSource()', () => {
       await reading.until(3);
       await appendFile(path, '{"n":4}\n');
       await reading.until(4);
-      expect(reading.kinds()).toEqual(['event', 'event', 'gap', 'event', 'event']);
+      expect(reading.kinds()).toEqual(['event', 'event', 'gap', 'position', 'event', 'event']);
       expect(dataOf(reading.items).slice(2)).toEqual(['{"n":3}', '{"n":4}']);
       expect(reading.items[2]).toMatchObject({
         gap: { kind: 'upstream', from: expect.stringMatching(/^\d+-2$/), reason: 'truncated' },
@@ -169,19 +207,54 @@ describe('createFileSource()', () => {
     }
     await appendFile(path, '{"n":5}\n');
     {
-      await using again = follow(path, position);
+      await using again = follow(path, { lastEventId: position });
       await again.until(1);
       expect(again.items).toMatchObject([{ kind: 'event', event: { data: '{"n":5}' } }]);
       position = resumeIdsOf(again.items).at(-1) ?? '';
     }
     await truncate(path, 0);
     await appendFile(path, '{"n":6}\n');
-    await using last = follow(path, position);
+    await using last = follow(path, { lastEventId: position });
     await last.until(1);
     expect(last.items).toMatchObject([
       { kind: 'gap', gap: { reason: 'truncated' } },
+      { kind: 'position' },
       { kind: 'event', event: { data: '{"n":6}' } },
     ]);
+  });
+
+  it('goes on in what a truncated file holds now, where it died before it read any of that', async () => {
+    await using folder = await createTemporaryFolder();
+    const path = join(folder.path, 'log');
+    await writeFile(path, '{"n":1}\n{"n":2}\n');
+    let position = '';
+    {
+      await using reading = follow(path);
+      await reading.until(2);
+      await truncate(path, 0);
+      while (!reading.kinds().includes('position')) await turn();
+      position = resumeIdsOf(reading.items).at(-1) ?? '';
+    }
+    // The first of them are as they were, so only the position tells.
+    await appendFile(path, '{"n":1}\n{"n":2}\n{"n":3}\n');
+    await using again = follow(path, { lastEventId: position });
+    await again.until(3);
+    expect(again.kinds()).toEqual(['event', 'event', 'event']);
+  });
+
+  it('sees between two looks that a file was truncated and is longer again than it was', async () => {
+    await using folder = await createTemporaryFolder();
+    const path = join(folder.path, 'log');
+    await writeFile(path, '{"n":1}\n{"n":2}\n');
+    const clock = new ManualClock();
+    await using reading = follow(path, { clock });
+    await reading.until(2);
+    await clock.waitForTimers();
+    await writeFile(path, '{"n":3}\n{"n":4}\n{"n":5}\n');
+    clock.advance(1);
+    await reading.until(5);
+    expect(dataOf(reading.items).slice(2)).toEqual(['{"n":3}', '{"n":4}', '{"n":5}']);
+    expect(reading.kinds()).toEqual(['event', 'event', 'gap', 'position', 'event', 'event', 'event']);
   });
 
   it('waits at the end of a file that grows, and goes over to the one that takes its name', async () => {
@@ -201,6 +274,32 @@ describe('createFileSource()', () => {
     await reading[Symbol.asyncDispose]();
     expect(dataOf(reading.items)).toEqual([1, 2, 3, 4, 5].map((n) => `{"n":${n}}`));
     expect(reading.source.stats()).toMatchObject({ isConnected: false, events: 5 });
+  });
+
+  it('stays with a file that was moved away until something is in the next one: whoever writes may not know yet', async () => {
+    await using folder = await createTemporaryFolder();
+    const path = join(folder.path, 'log');
+    await writeFile(path, '{"n":1}\n');
+    const clock = new ManualClock();
+    await using reading = follow(path, { clock });
+    await reading.until(1);
+    // As logrotate does with `create`: the program is told to open its log again only then.
+    await rename(path, join(folder.path, 'log.1'));
+    await writeFile(path, '');
+    const look = async (): Promise<void> => {
+      await clock.waitForTimers();
+      clock.advance(1);
+      await clock.waitForTimers();
+    };
+    await look();
+    await appendFile(join(folder.path, 'log.1'), '{"n":2}\n');
+    await look();
+    await appendFile(path, '{"n":3}\n');
+    clock.advance(1);
+    await reading.until(3);
+    expect(dataOf(reading.items)).toEqual(['{"n":1}', '{"n":2}', '{"n":3}']);
+    // And a restart knows that the first one was read to its end.
+    expect(reading.kinds()).toEqual(['event', 'event', 'position', 'event']);
   });
 });
 

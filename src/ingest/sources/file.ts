@@ -7,6 +7,7 @@ import { IngestError } from '../errors.js';
 import type { GapRecord, Source, SourceItem, SourceReadOptions, SourceStats } from './source.js';
 import { decodeWhole } from './content-coding.js';
 import { EventReader, toRefusal } from './event-reader.js';
+import { FileHead, hasHead } from './file-head.js';
 import type { StreamFormat } from './stream-format.js';
 
 export interface FileSourceOptions {
@@ -29,7 +30,8 @@ const CODINGS: Readonly<Record<string, string>> = { '.gz': 'gzip', '.br': 'br', 
 /**
  * The events of a file, from its first to its last. The position is their number, so a restart reads the file from its
  * beginning again and passes over those that it had. A file that grows and is replaced by another of the same name, as
- * logs are, is read to its end first; one that was truncated, as others are, is begun again, which is a gap.
+ * logs are, is read to its end first, until something is in the other. One that was truncated, as others are, or does
+ * not begin as it did (by its first 1024 bytes), is begun again, which is a gap.
  * @throws IngestError `invalid-option`: a compressed file that grows, or a compression that this Node cannot read.
  * Reading throws `source-refused` where the file cannot be read, is torn or damaged, has an event that is too large, or
  * holds fewer events than were read of it.
@@ -47,6 +49,7 @@ class FileSource implements Source {
   #bytes = 0;
   /** Bytes that were read of the open file. */
   #offset = 0;
+  #head = new FileHead();
   #end: 'end' | 'truncated' = 'end';
 
   constructor(options: FileSourceOptions) {
@@ -68,27 +71,23 @@ class FileSource implements Source {
 
   async *read(options: SourceReadOptions): AsyncGenerator<readonly SourceItem[], void> {
     let position = readPosition(options.lastEventId);
+    let isNext = false;
     try {
       while (!options.signal.aborted) {
         await using file = await this.#open();
         this.#isOpen = true;
-        const { ino, size } = await file.stat();
-        // Another file than the one that was read: nothing of it was.
-        const isOther = position.file !== '' && position.file !== String(ino);
-        const lost = isOther ? 'replaced' : size < position.bytes ? 'truncated' : undefined;
-        if (lost !== undefined) {
-          yield [{ kind: 'gap', gap: toGap(position, ino, lost) }];
-          position = BEGINNING;
-        }
+        const { ino } = await file.stat();
+        const reason = await findLoss(file, position);
+        if (reason !== undefined) yield [{ kind: 'gap', gap: toGap(position, ino, reason) }];
+        // Whoever goes on from here is told of nothing twice, and passes over nothing that is new.
+        if (reason !== undefined || isNext) yield [{ kind: 'position', resumeId: `${ino}-0` }];
+        if (reason !== undefined) position = BEGINNING;
         const reader = this.#createReader(ino, position.events);
         const end = yield* this.#readFile(file, reader, options.signal);
         if (end === 'end' && reader.events < position.events) throw this.#tooShort(position.events);
         if (end !== 'truncated' && this.#options.isGrowing !== true) return;
-        position = BEGINNING;
-        if (end === 'truncated') {
-          const read = { file: String(ino), events: reader.events, bytes: 0 };
-          yield [{ kind: 'gap', gap: toGap(read, ino, 'truncated') }];
-        }
+        isNext = end === 'end';
+        position = isNext ? BEGINNING : { file: String(ino), events: reader.events, bytes: Infinity, head: '' };
       }
     } finally {
       this.#isOpen = false;
@@ -105,7 +104,8 @@ class FileSource implements Source {
 
   #createReader(ino: number, skip: number): EventReader {
     const { format, maxEventBytes, isGrowing } = this.#options;
-    const resumeIdAt = (events: number): string => `${ino}-${events}${isGrowing === true ? `-${this.#offset}` : ''}`;
+    const resumeIdAt = (events: number): string =>
+      `${ino}-${events}${isGrowing === true ? `-${this.#offset}` : ''}@${this.#head.mark}`;
     return new EventReader({ format, maxEventBytes, clock: this.#clock, skip, resumeIdAt });
   }
 
@@ -116,6 +116,7 @@ class FileSource implements Source {
     signal: AbortSignal,
   ): AsyncGenerator<readonly SourceItem[], FileEnd> {
     this.#offset = 0;
+    this.#head = new FileHead();
     this.#end = 'end';
     const chunks = (decodeWhole(this.#chunks(file, signal), this.#coding) ?? NOTHING)[Symbol.asyncIterator]();
     try {
@@ -156,27 +157,32 @@ class FileSource implements Source {
     while (!signal.aborted) {
       const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES);
       this.#offset += bytesRead;
+      this.#head.see(buffer.subarray(0, bytesRead));
       if (bytesRead > 0) {
         yield buffer.subarray(0, bytesRead);
         continue;
       }
       // Once more after it was replaced: the last lines may have come in between.
       if (!isGrowing || wasReplaced) return;
-      if ((await file.stat()).size < this.#offset) {
+      wasReplaced = await this.#wasReplaced(file);
+      if (!wasReplaced) await sleep(pollMs, signal, this.#clock);
+      if ((await file.stat()).size < this.#offset || !(await hasHead(file, this.#head.mark))) {
         this.#end = 'truncated';
         return;
       }
-      wasReplaced = await this.#wasReplaced(file);
-      if (!wasReplaced) await sleep(pollMs, signal, this.#clock);
     }
   }
 
-  /** Whether the path leads to another file by now; not while it leads nowhere. */
+  /**
+   * Whether the path leads to another file by now, and something is in that; not while it leads nowhere. Until then who
+   * writes may still write to the first one: logrotate makes the next file before it tells.
+   */
   async #wasReplaced(file: FileHandle): Promise<boolean> {
     const { ino } = await file.stat();
     try {
       await using current = await open(this.#options.path, 'r');
-      return (await current.stat()).ino !== ino;
+      const next = await current.stat();
+      return next.ino !== ino && next.size > 0;
     } catch {
       return false;
     }
@@ -202,13 +208,23 @@ interface FilePosition {
   readonly events: number;
   /** How long the file was at least, where it grows; else 0. */
   readonly bytes: number;
+  /** As {@link FileHead.mark} says it; an older Tidegate does not. */
+  readonly head: string;
 }
 
-const BEGINNING: FilePosition = { file: '', events: 0, bytes: 0 };
+const BEGINNING: FilePosition = { file: '', events: 0, bytes: 0, head: '' };
 
 function readPosition(id: string): FilePosition {
-  const [, file = '', events = '0', bytes = '0'] = /^(\d+)-(\d+)(?:-(\d+))?$/.exec(id) ?? [];
-  return { file, events: Number(events), bytes: Number(bytes) };
+  const [, file = '', events = '0', bytes = '0', head = ''] =
+    /^(\d+)-(\d+)(?:-(\d+))?(?:@([\d.a-f]+))?$/.exec(id) ?? [];
+  return { file, events: Number(events), bytes: Number(bytes), head };
+}
+
+/** Why what was read up to `position` is not in `file`; undefined where it is, or nothing was read. */
+async function findLoss(file: FileHandle, position: FilePosition): Promise<'replaced' | 'truncated' | undefined> {
+  const { ino, size } = await file.stat();
+  if (position.file !== '' && position.file !== String(ino)) return 'replaced';
+  return size < position.bytes || !(await hasHead(file, position.head)) ? 'truncated' : undefined;
 }
 
 function toGap({ file, events }: FilePosition, ino: number, reason: 'replaced' | 'truncated'): GapRecord {

@@ -81,6 +81,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         void dispatcher.destroy();
       };
       signal.addEventListener('abort', end, { once: true });
+      // It was aborted while a token was asked for, say: nobody tells again.
+      if (signal.aborted) end();
       return follow(dispatcher, httpRequest);
     },
     async close() {

@@ -12,6 +12,8 @@ export interface RedisStreamSourceOptions {
   readonly stream: string;
   /** Where a pipeline without a checkpoint begins: with the oldest entry, or with what comes (default `start`). */
   readonly from?: 'start' | 'end';
+  /** Milliseconds that Redis waits for an entry before it is asked again how the stream is (default 5000); under 10,000, which a command may take. */
+  readonly blockMs?: number;
   readonly clock?: Clock;
   /** A number in [0, 1), for the jitter. */
   readonly random?: () => number;
@@ -19,9 +21,7 @@ export interface RedisStreamSourceOptions {
 
 /** Entries of one answer; a longer answer would keep Redis from others. */
 const ENTRIES_MAX = 1000;
-/** How long Redis waits for an entry: well under what a command may take. */
 const BLOCK_MS = 5000;
-const XREAD_LIMITS = ['COUNT', ENTRIES_MAX, 'BLOCK', BLOCK_MS] as const;
 const BEGINNING = '0-0';
 
 type Entry = readonly [id: string, fields: readonly string[]];
@@ -29,20 +29,20 @@ type Entry = readonly [id: string, fields: readonly string[]];
 /**
  * The entries of a Redis stream, with XREAD: the position is the entry's own id, so nothing is lost or comes twice while the
  * stream keeps it. What was trimmed before it was read is a gap; before Redis 7 so is trimming that took just what was
- * read. An entry is an event whose data are its field `data`,
- * else all its fields as JSON; `type` (or `event`) and `id` are taken where they are there.
+ * read. A stream that ends before what was read is another one, or lost its end: a gap too. An entry is an event whose
+ * data are its field `data`, else all its fields as JSON; `type` (or `event`) and `id` are taken where they are there.
  * @throws IngestError `invalid-option`: no URL of Redis. Reading throws `source-refused` where the key is no stream and
  * `access-refused`.
  */
 export function createRedisStreamSource(options: RedisStreamSourceOptions): Source {
-  const { url, stream, from = 'start', clock = systemClock, random } = options;
+  const { url, stream, from = 'start', blockMs = BLOCK_MS, clock = systemClock, random } = options;
   return new RedisSource({
     url,
     what: `stream ${JSON.stringify(stream)}`,
     clock,
     random,
     createReader: ({ lastEventId }) => {
-      const reader = new StreamReader({ stream, from, clock, lastEventId });
+      const reader = new StreamReader({ stream, from, blockMs, clock, lastEventId });
       return { read: (redis, signal) => reader.read(redis, signal) };
     },
   });
@@ -51,6 +51,7 @@ export function createRedisStreamSource(options: RedisStreamSourceOptions): Sour
 interface StreamReaderOptions {
   readonly stream: string;
   readonly from: 'start' | 'end';
+  readonly blockMs: number;
   readonly clock: Clock;
   readonly lastEventId: string;
 }
@@ -61,28 +62,34 @@ class StreamReader {
   #lastId: string;
   /** How many entries had been added to the stream with that one, where Redis tells. */
   #place: number | undefined;
+  /** The last entry up to which none is missing, as far as Redis tells. */
+  #sureId: string;
 
   constructor(options: StreamReaderOptions) {
     this.#options = options;
     const { id, place } = readPosition(options.lastEventId);
     this.#lastId = id;
+    this.#sureId = id;
     this.#place = place;
   }
 
   async *read(redis: RedisClient, signal: AbortSignal): AsyncGenerator<readonly SourceItem[], void> {
-    const { stream } = this.#options;
+    const { stream, blockMs } = this.#options;
     if (this.#lastId === '') {
       this.#lastId = await this.#findStart(redis);
+      this.#sureId = this.#lastId;
       yield [this.#position()];
     }
     while (!signal.aborted) {
       // Sent together, so that no trimming comes between them; each time, for a pipeline may not have asked for long.
       const [state, reply] = await Promise.all([
         askState(redis, stream),
-        redis.command('XREAD', ...XREAD_LIMITS, 'STREAMS', stream, this.#lastId),
+        redis.command('XREAD', 'COUNT', ENTRIES_MAX, 'BLOCK', blockMs, 'STREAMS', stream, this.#lastId),
       ]);
       const gap = state === undefined ? undefined : this.#compare(state);
       if (gap !== undefined) yield [{ kind: 'gap', gap }, this.#position()];
+      // The answer is to another question then.
+      if (gap?.reason === 'replaced' || gap?.reason === 'rolled-back') continue;
       const entries = entriesOf(reply);
       if (entries.length > 0) yield entries.map((entry) => this.#toItem(entry));
     }
@@ -94,20 +101,50 @@ class StreamReader {
     return newest[0]?.[0] ?? BEGINNING;
   }
 
-  /** What was trimmed behind the last entry that was read and before `state`; from then on the place is known. */
-  #compare({ length, added, firstId, newestId }: StreamState): GapRecord | undefined {
+  /** What was lost behind the last entry that was read and before `state`; from then on the place is known. */
+  #compare(state: StreamState): GapRecord | undefined {
+    const order = this.#lastId === BEGINNING ? 1 : compareIds(state.newestId, this.#lastId);
+    if (order < 0) return this.#goBack(state);
+    return order === 0 ? this.#compareAtEnd(state) : this.#compareBefore(state);
+  }
+
+  /** All was read that is there: as many entries must have been as were added. */
+  #compareAtEnd({ added }: StreamState): GapRecord | undefined {
+    const [from, to, place] = [this.#sureId, this.#lastId, this.#place];
+    this.#sureId = to;
+    this.#place = added;
+    // Removed before XREAD could give them: in one step with an entry that it waited for, or by name.
+    const isShort = place !== undefined && added !== undefined && place < added;
+    return isShort ? { kind: 'upstream', from, to, reason: 'trimmed' } : undefined;
+  }
+
+  #compareBefore({ length, added, firstId, newestId }: StreamState): GapRecord | undefined {
     const from = this.#lastId;
     const before = this.#place;
-    if (newestId === from) this.#place = added;
     if (firstId !== undefined && compareIds(firstId, from) <= 0) return undefined;
-    const to = firstId ?? newestId;
     // All that is there comes after the last entry that was read.
     if (added !== undefined) this.#place = added - length;
-    if (from === BEGINNING || compareIds(to, from) <= 0) return undefined;
+    if (from === BEGINNING) return undefined;
     // Just as many are gone as were read.
     if (before !== undefined && before === this.#place) return undefined;
     if (firstId === undefined) this.#lastId = newestId;
+    const to = firstId ?? newestId;
+    this.#sureId = to;
     return { kind: 'upstream', from, to, reason: 'trimmed' };
+  }
+
+  /**
+   * What was read last is not in the stream any more, and nothing after it: Redis lost its end, as a failover may, or this
+   * is another stream. The first goes on behind what is left. The second, told by less than half as many entries or by more
+   * of them, is read from its beginning, and so is what cannot be told: rather twice than not at all.
+   */
+  #goBack({ added, newestId }: StreamState): GapRecord {
+    const [from, place] = [this.#lastId, this.#place];
+    const lostItsEnd = place !== undefined && added !== undefined && added <= place && added * 2 > place;
+    this.#lastId = lostItsEnd ? newestId : BEGINNING;
+    this.#place = lostItsEnd ? added : undefined;
+    this.#sureId = this.#lastId;
+    return { kind: 'upstream', from, to: newestId, reason: lostItsEnd ? 'rolled-back' : 'replaced' };
   }
 
   #toItem([id, fields]: Entry): SourceItem {

@@ -42,6 +42,12 @@ async function add(port: number, ...entries: readonly string[]): Promise<void> {
   for (const entry of entries) await tell(port, `XADD s * ${entry}`);
 }
 
+/** The stream `s` with the entries `ids`, and with nothing that was in it before. */
+function fill(ids: readonly number[]): string {
+  const script = `redis.call('DEL','s') for _,n in ipairs({${ids.join(',')}}) do redis.call('XADD','s',n..'-0','data',n) end`;
+  return `EVAL "${script}" 0`;
+}
+
 describe.skipIf(!hasRedis)('createRedisStreamSource()', () => {
   it('reads entries as events, waits for more, and goes on after the last one', async () => {
     await using redis = await startRedis();
@@ -128,6 +134,71 @@ describe.skipIf(!hasRedis)('createRedisStreamSource()', () => {
     await tell(redis.port, 'XADD s * data end');
     await third.until(1);
     expect(third.items.filter(({ kind }) => kind === 'gap')).toEqual([]);
+  });
+
+  it('says what was trimmed in one step with what it waited for', async () => {
+    await using redis = await startRedis();
+    await add(redis.port, 'data 1');
+    await using reading = follow(createRedisStreamSource({ url: redis.url, stream: 's' }));
+    await reading.until(1);
+    while (!(await tell(redis.port, 'CLIENT LIST')).includes('cmd=xread')) await turn();
+    const script = "for n=2,4 do redis.call('XADD','s','MAXLEN',1,'*','data',n) end";
+    await tell(redis.port, `EVAL "${script}" 0`);
+    await reading.until(2);
+    await add(redis.port, 'data 5');
+    await reading.until(3);
+    expect(dataOf(reading.items)).toEqual(['1', '4', '5']);
+    const gaps = reading.items.flatMap((item) => (item.kind === 'gap' ? [item.gap] : []));
+    expect(gaps).toMatchObject([{ kind: 'upstream', reason: 'trimmed' }]);
+  });
+
+  it('begins again, which is a gap, where another stream took the place of this one', async () => {
+    await using redis = await startRedis();
+    const options = { url: redis.url, stream: 's', blockMs: 20 };
+    await tell(redis.port, fill([7, 8]));
+    const first = follow(createRedisStreamSource(options));
+    await first.until(2);
+    await tell(redis.port, fill([1, 2, 3]));
+    await first.until(5);
+    await first[Symbol.asyncDispose]();
+    expect(dataOf(first.items)).toEqual(['7', '8', '1', '2', '3']);
+    expect(first.items.filter(({ kind }) => kind === 'gap')).toMatchObject([
+      { gap: { kind: 'upstream', from: '8-0', to: '3-0', reason: 'replaced' } },
+    ]);
+    const lastEventId = resumeIdsOf(first.items).at(-1) ?? '';
+    await tell(redis.port, 'XADD s 4-0 data 4');
+    await using again = follow(createRedisStreamSource(options), { lastEventId });
+    await again.until(1);
+    expect(again.items.map(({ kind }) => kind)).toEqual(['event']);
+    // And while nobody read.
+    await tell(redis.port, fill([1]));
+    await using last = follow(createRedisStreamSource(options), { lastEventId });
+    await last.until(1);
+    expect(last.items.map(({ kind }) => kind)).toEqual(['gap', 'position', 'event']);
+  });
+
+  it('goes on behind what is left where Redis lost the end of the stream, as a failover may', async () => {
+    await using redis = await startRedis();
+    await tell(redis.port, fill([1, 2, 3, 4, 5, 6, 7, 8]));
+    const options = { url: redis.url, stream: 's', blockMs: 20 };
+    const first = follow(createRedisStreamSource(options));
+    await first.until(8);
+    await first[Symbol.asyncDispose]();
+    await tell(redis.port, fill([1, 2, 3, 4, 5, 6, 7]));
+    await tell(redis.port, 'XADD s 7-1 data new');
+    await using again = follow(createRedisStreamSource(options), {
+      lastEventId: resumeIdsOf(first.items).at(-1) ?? '',
+    });
+    while (!again.items.some(({ kind }) => kind === 'gap')) await turn();
+    // Its clock is behind that of the one before.
+    await tell(redis.port, 'XADD s 7-2 data newer');
+    await again.until(1);
+    expect(dataOf(again.items)).toEqual(['newer']);
+    expect(again.items).toMatchObject([
+      { kind: 'gap', gap: { kind: 'upstream', from: '8-0', to: '7-1', reason: 'rolled-back' } },
+      { kind: 'position', resumeId: '7-1@8' },
+      { kind: 'event' },
+    ]);
   });
 
   it('says what was trimmed while its pipeline did not read', async () => {
