@@ -17,6 +17,8 @@ export type Finding =
   | { readonly kind: 'duplicate'; readonly keys: readonly string[]; readonly events: number }
   /** There is a manifest and no object, or one of other bytes. */
   | { readonly kind: 'missing-object' | 'different-object'; readonly key: string; readonly events: number }
+  /** What stands where a manifest should cannot be read as one, so what its object holds is not known. */
+  | { readonly kind: 'unreadable-manifest'; readonly key: string }
   /** A journal was lost or begun anew: nothing says whether events are missing before this chain, or come again. */
   | { readonly kind: 'new-chain'; readonly chain: string; readonly pipeline: string; readonly key: string };
 
@@ -34,8 +36,10 @@ export interface ArchiveReport {
 /**
  * Judges an archive by its manifests. What it proves: between the first and the last object of each chain nothing
  * is missing, and nothing is there twice. What it cannot know: whether objects are missing after the last one.
+ *
+ * @param unreadable - Keys of manifests that could not be read as such.
  */
-export function judgeArchive(evidence: readonly Evidence[]): ArchiveReport {
+export function judgeArchive(evidence: readonly Evidence[], unreadable: readonly string[] = []): ArchiveReport {
   const chains = groupBy(evidence, ({ manifest }) => `${manifest.pipeline} ${manifest.chain}`);
   const ordered = chains
     .map((links) => links.toSorted((a, b) => a.manifest.number - b.manifest.number))
@@ -45,6 +49,7 @@ export function judgeArchive(evidence: readonly Evidence[]): ArchiveReport {
     ...findNewChains(ordered),
     ...ordered.flatMap(findGaps),
     ...evidence.flatMap(findData),
+    ...unreadable.toSorted().map((key) => ({ kind: 'unreadable-manifest', key }) as const),
     ...duplicates,
   ];
   const sum = (read: (manifest: Manifest) => number): number =>

@@ -44,6 +44,20 @@ describe('verifyS3Archive()', () => {
     expect(report).toMatchObject({ objects: 10, events: 20, chains: 1, findings: [], isSound: true });
   });
 
+  it('says which manifest it cannot read, the last one too, and passes over what is named like none', async () => {
+    await using fake = await archive();
+    const manifests = [...fake.objects.keys()].filter((key) => key.startsWith('sse-manifest/')).toSorted();
+    const last = manifests.at(-1) ?? '';
+    const before = fake.objects.get(last);
+    if (before === undefined) throw new Error('There is no manifest');
+    fake.objects.set(last, { ...before, body: before.body.subarray(0, 40) });
+    fake.objects.set('sse-manifest/readme.txt', { ...before, body: Buffer.from('Manifests') });
+    const report = await verifyS3Archive({ bucket: 'bucket', endpoint: fake.endpoint }, signal);
+    expect(report.isSound).toBe(false);
+    expect(report.findings).toContainEqual({ kind: 'unreadable-manifest', key: last });
+    expect(JSON.stringify(report)).not.toContain('readme');
+  });
+
   it('finds data that is gone, and data that was changed where it reads them', async () => {
     await using fake = await archive();
     const [gone = '', changed = ''] = dataKeys(fake);

@@ -54,6 +54,8 @@ function describe(finding: Finding): string {
       return `missing: ${finding.key} with ${finding.events} events`;
     case 'different-object':
       return `different: ${finding.key} is not what its manifest says`;
+    case 'unreadable-manifest':
+      return `unreadable: ${finding.key} is no manifest that can be read; what its object holds is not known`;
     case 'new-chain':
       return `new chain: from ${finding.key} on; nothing tells what lies between it and the chain before`;
   }

@@ -37,15 +37,18 @@ export async function verifyS3Archive(options: S3ArchiveOptions, stop: AbortSign
     const keys: string[] = [];
     for await (const key of store.list(options.manifestPrefix ?? 'sse-manifest/', signal)) keys.push(key);
     const evidence: Evidence[] = [];
+    const unreadable: string[] = [];
     const work = keys.values();
     const look = async (): Promise<void> => {
       for (const key of work) {
         const found = await retryFew(() => lookAt(store, key, { ...options, signal }), signal);
         if (found !== undefined) evidence.push(found);
+        // Other things may lie there too; a manifest is named like none of them.
+        else if (key.endsWith('.json')) unreadable.push(key);
       }
     };
     await Promise.all(Array.from({ length: IN_FLIGHT }, look));
-    return judgeArchive(evidence);
+    return judgeArchive(evidence, unreadable);
   } catch (error) {
     if (signal.aborted || error instanceof IngestError) throw error;
     throw toRefusal(error, options.bucket);
