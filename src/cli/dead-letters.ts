@@ -22,22 +22,27 @@ export function deadLettersOnce(context: PipelineContext): () => DeadLetters {
   return () => (shared ??= createDeadLetters(context));
 }
 
+type DeadLettersPlace =
+  | { readonly kind: 's3'; readonly bucket: string }
+  | { readonly kind: 'file'; readonly path: string };
+
 /** A file, or objects in the bucket where there is one and no file is named. */
-function createDeadLetters({ settings, cwd, logger }: PipelineContext): DeadLetters {
+export function placeOfDeadLetters(settings: Settings, cwd: string): DeadLettersPlace {
   const [file, bucket] = [settings['deadLetter.file'], settings['sink.s3.bucket']];
-  const pipeline = settings['pipeline.name'];
+  if (file !== undefined) return { kind: 'file', path: resolve(cwd, file) };
+  if (bucket !== undefined) return { kind: 's3', bucket };
+  const name = `${settings['pipeline.name']}.dead-letters.ndjson`;
+  return { kind: 'file', path: join(resolve(cwd, settings['data.dir']), name) };
+}
+
+function createDeadLetters({ settings, cwd, logger }: PipelineContext): DeadLetters {
+  const place = placeOfDeadLetters(settings, cwd);
   const source = nameOfSource(settings);
-  if (file === undefined && bucket !== undefined) {
-    const s3 = placeOf(settings['sink.s3.region'], settings['sink.s3.endpoint']);
-    const errorPrefix = settings['sink.s3.errorPrefix'];
-    return createS3DeadLetters({ bucket, ...s3, pipeline, errorPrefix, source, logger });
-  }
-  const name = `${pipeline}.dead-letters.ndjson`;
-  return createDeadLetterFile({
-    path: file === undefined ? join(resolve(cwd, settings['data.dir']), name) : resolve(cwd, file),
-    source,
-    bytesMax: settings['deadLetter.bytes'],
-  });
+  if (place.kind === 'file')
+    return createDeadLetterFile({ path: place.path, source, bytesMax: settings['deadLetter.bytes'] });
+  const s3 = placeOf(settings['sink.s3.region'], settings['sink.s3.endpoint']);
+  const [pipeline, errorPrefix] = [settings['pipeline.name'], settings['sink.s3.errorPrefix']];
+  return createS3DeadLetters({ bucket: place.bucket, ...s3, pipeline, errorPrefix, source, logger });
 }
 
 /** Where a service of AWS is. */

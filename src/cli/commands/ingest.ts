@@ -1,6 +1,6 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { createFileSink, createHubSink, createPipeline } from '../../ingest/index.js';
-import type { Pipeline, PipelineOutcome, PipelineSink, PipelineSpool } from '../../ingest/index.js';
+import type { Pipeline, PipelineOutcome, PipelineSink } from '../../ingest/index.js';
 import { createAwsSinks } from '../aws-sinks.js';
 import { createCheckpointStore } from '../checkpoint-store.js';
 import type { Settings } from '../config/index.js';
@@ -16,6 +16,7 @@ import { runPipelines } from '../pipelines-service.js';
 import type { PipelineRequest } from '../pipelines-service.js';
 import { createServiceLogger } from '../service.js';
 import { nameOfSource } from '../source-name.js';
+import { spoolOf } from '../spool-options.js';
 import type { Command } from '../verbs.js';
 
 /** `tidegate ingest`: its pipelines until their sources end for good or the process is told to stop. */
@@ -55,14 +56,6 @@ export async function createPipelineOf(request: PipelineRequest): Promise<Pipeli
 /** @throws CliError `failed`, with the pipeline's own code in the sentence. */
 export function throwIfFailed(outcome: PipelineOutcome): void {
   if (outcome.kind === 'failed') throw new CliError('failed', `${outcome.message} (${outcome.code})`);
-}
-
-function spoolOf(settings: Settings, cwd: string): PipelineSpool {
-  const limits = { eventsMax: settings['spool.events'], bytesMax: settings['spool.bytes'] };
-  const parent = settings['spool.dir'];
-  if (parent === undefined) return limits;
-  const folder = join(resolve(cwd, parent), settings['pipeline.name']);
-  return { ...limits, disk: { folder, bytesMax: settings['spool.diskBytes'] } };
 }
 
 async function createSinks(context: PipelineContext & { readonly stdout: Output }): Promise<readonly PipelineSink[]> {

@@ -46,9 +46,12 @@ async function takeSample(
   const options = { limits, logger, signal: io.signal };
   if (settings.sample !== undefined) {
     const path = resolve(io.cwd, settings.sample);
-    const isNdjson = own['source.format'] === undefined ? undefined : own['source.format'] === 'ndjson';
     const whole: Settings = { ...own, 'source.growing': false };
-    return sampleFile(path, { isNdjson, open: (format) => createFileSourceOf(whole, path, format) }, options);
+    return sampleFile(
+      path,
+      { format: own['source.format'], open: (format) => createFileSourceOf(whole, path, format) },
+      options,
+    );
   }
   if (!settings.live) return undefined;
   return sampleLive(await createSource(own, io), options);

@@ -1,11 +1,12 @@
-import { join, resolve } from 'node:path';
 import { previewIntake, previewS3, spreadOverShards } from '../../ingest/index.js';
 import type { ReceivedEvent, S3Preview, ShardSpread } from '../../ingest/index.js';
 import { nameOfCheckpoint } from '../checkpoint-store.js';
 import { describeOrigin, settingOf } from '../config/index.js';
 import type { PipelineSettings, Settings } from '../config/index.js';
+import { placeOfDeadLetters } from '../dead-letters.js';
 import { intakeOf } from '../ingest-source.js';
 import { nameOfSource, withoutSecrets } from '../source-name.js';
+import { spoolOf } from '../spool-options.js';
 import { warningsOf } from './warnings.js';
 import type { Warning } from './warnings.js';
 
@@ -85,8 +86,8 @@ export function planPipeline({ name, settings, origins }: PipelineSettings, opti
     match: settings['filter.match'],
     changes: changesOf(settings),
     checkpoint: nameOfCheckpoint(settings, options.cwd),
-    spool: spoolOf(name, settings, options.cwd),
-    ...deadLettersOf(name, settings, options.cwd),
+    spool: planSpool(settings, options.cwd),
+    ...planDeadLetters(settings, options.cwd),
     sinks: planSinks(settings, origins),
     ...(s3 === undefined ? {} : { s3 }),
     ...(kinesis === undefined ? {} : { kinesis }),
@@ -145,11 +146,9 @@ function changesOf(settings: Settings): readonly string[] {
   return named.flatMap(([what, items]) => (items.length === 0 ? [] : [`${what} ${items.join(', ')}`]));
 }
 
-function spoolOf(name: string, settings: Settings, cwd: string): PipelinePlan['spool'] {
-  const inMemory = { events: settings['spool.events'], bytes: settings['spool.bytes'] };
-  const parent = settings['spool.dir'];
-  if (parent === undefined) return inMemory;
-  return { ...inMemory, disk: { folder: join(resolve(cwd, parent), name), bytes: settings['spool.diskBytes'] } };
+function planSpool(settings: Settings, cwd: string): PipelinePlan['spool'] {
+  const { eventsMax: events, bytesMax: bytes, disk } = spoolOf(settings, cwd);
+  return { events, bytes, ...(disk === undefined ? {} : { disk: { folder: disk.folder, bytes: disk.bytesMax } }) };
 }
 
 /** Sinks that may find an event that they can never take. */
@@ -161,12 +160,10 @@ const REFUSING = [
   'sink.hub.url',
 ] as const;
 
-function deadLettersOf(name: string, settings: Settings, cwd: string): Pick<PipelinePlan, 'deadLetters'> {
+function planDeadLetters(settings: Settings, cwd: string): Pick<PipelinePlan, 'deadLetters'> {
   if (REFUSING.every((key) => settings[key] === undefined)) return {};
-  const [file, bucket] = [settings['deadLetter.file'], settings['sink.s3.bucket']];
-  if (file !== undefined) return { deadLetters: resolve(cwd, file) };
-  if (bucket !== undefined) return { deadLetters: `s3://${bucket}, see errors` };
-  return { deadLetters: join(resolve(cwd, settings['data.dir']), `${name}.dead-letters.ndjson`) };
+  const place = placeOfDeadLetters(settings, cwd);
+  return { deadLetters: place.kind === 'file' ? place.path : `s3://${place.bucket}, see errors` };
 }
 
 function planS3(pipeline: string, settings: Settings, first: ReceivedEvent): S3Preview | undefined {

@@ -2,6 +2,8 @@ import { open } from 'node:fs/promises';
 import type { ReceivedEvent, Source } from '../../ingest/index.js';
 import { createEventParser, isControlType, quote } from '../../protocol/index.js';
 import type { Logger } from '../../runtime/index.js';
+import { fileFault } from '../config/index.js';
+import type { Settings } from '../config/index.js';
 import { CliError } from '../errors.js';
 import { isRecordingStart, readRecording } from '../replay/index.js';
 
@@ -22,28 +24,32 @@ const START_BYTES = 64;
 /** What a file of events is read as. */
 export interface SampleFormat {
   /** Undefined where the file itself shall say: lines begin with JSON. */
-  readonly isNdjson: boolean | undefined;
+  readonly format: Settings['source.format'];
   /** The file as a source of such events. @throws IngestError as that does. */
-  readonly open: (format: 'sse' | 'ndjson' | undefined) => Source;
+  readonly open: (format: Settings['source.format']) => Source;
 }
 
 /** The first events of a recording, an SSE body, or lines; compressed as a source's file may be. @throws CliError `unreadable-file`. */
 export async function sampleFile(
   path: string,
-  { isNdjson, open: openSource }: SampleFormat,
+  { format: given, open: openSource }: SampleFormat,
   options: SampleOptions,
 ): Promise<readonly ReceivedEvent[]> {
   const start = await readStart(path);
   // Of packed bytes nothing can be told: then as ingest reads a file of that name. No event stream begins as JSON.
   const isCompressed = /\.(gz|br|zst)$/.test(path);
-  const isLines = isNdjson ?? (isCompressed ? undefined : /^\s*[{["]/.test(start));
-  if (isRecordingStart(start) || (isLines === false && !isCompressed)) return sampleRecording(path, options.limits);
+  const format = given ?? (isCompressed ? undefined : guessFormat(start));
+  if (isRecordingStart(start) || (format === 'sse' && !isCompressed)) return sampleRecording(path, options.limits);
   try {
-    return await sampleLive(openSource(isLines === undefined ? undefined : isLines ? 'ndjson' : 'sse'), options);
+    return await sampleLive(openSource(format), options);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CliError('unreadable-file', `Cannot take a sample of ${quote(path)}: ${reason}`, { cause: error });
   }
+}
+
+function guessFormat(start: string): 'sse' | 'ndjson' {
+  return /^\s*[{["]/.test(start) ? 'ndjson' : 'sse';
 }
 
 async function readStart(path: string): Promise<string> {
@@ -52,8 +58,7 @@ async function readStart(path: string): Promise<string> {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(START_BYTES), 0, START_BYTES, 0);
     return buffer.toString('utf8', 0, bytesRead);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CliError('unreadable-file', `Cannot read ${quote(path)}: ${code}`, { cause: error });
+    throw new CliError('unreadable-file', `Cannot read ${quote(path)}: ${fileFault(error)}`, { cause: error });
   }
 }
 

@@ -69,6 +69,7 @@ const KEEPING_STATUSES: ReadonlySet<number> = new Set([307, 308]);
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const open = new Set<Dispatcher>();
   // Now, and not with the first request: whether proxy and certificates can be used.
+  checkTls(options.tls ?? {});
   void createDispatcher(options).destroy();
   return {
     open(httpRequest) {
@@ -92,7 +93,6 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 }
 
 function createDispatcher({ connectTimeoutMs, proxy, tls = {} }: HttpClientOptions): Dispatcher {
-  checkTls(tls);
   const { ca, ...identity } = tls;
   // `ca` alone would take the place of all others.
   const trust = { timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) };
