@@ -106,7 +106,7 @@ async function timeVerifying(secret: string, tokens: readonly string[]): Promise
   const { TokenVerifier } = await load<{ TokenVerifier: typeof Verifier }>('auth/token-verifier.js');
   const { singleKey } = await load<{ singleKey: typeof SingleKey }>('auth/key-set.js');
   const { staticKeys } = await load<{ staticKeys: typeof StaticKeys }>('auth/static-keys.js');
-  const withoutClaim = { subscribe: [], publish: [], connections: 'none', users: false } as const;
+  const withoutClaim = { subscribe: [], publish: [], connections: 'none', users: false, operate: 'none' } as const;
   const createVerifier = (): Verifier =>
     new TokenVerifier({
       algorithm: 'HS256',

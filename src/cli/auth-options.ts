@@ -31,6 +31,7 @@ export async function authOptionsOf(settings: Settings, cwd: string): Promise<Au
         publish: settings['auth.jwt.publish'],
         connections: settings['auth.jwt.connections'],
         users: false,
+        operate: settings['auth.jwt.operate'],
       },
       cookie: settings['auth.cookie'],
     },

@@ -5,7 +5,8 @@ import { connectToRedis } from './backplane/redis/connect.js';
 import { redisSettingsOf } from './backplane/redis/settings.js';
 import type { RedisOptions } from './backplane/redis/settings.js';
 import { checkChannel } from './event.js';
-import { createBareListener, createHandler } from './http/handler.js';
+import { createBareListener } from './http/bare-listener.js';
+import { createHandlers } from './http/handler.js';
 import { HubCore, UPKEEP_SHARES } from './hub.js';
 import type { Hub } from './hub.js';
 import { settingsOf } from './settings.js';
@@ -76,9 +77,11 @@ function hubOf(core: HubCore): Hub {
     core.close();
     await core.backplane[Symbol.asyncDispose]();
   };
+  const handlers = createHandlers(core);
   return {
     ready: () => core.ready(),
-    handler: createHandler(core),
+    handler: handlers.all,
+    operationsHandler: handlers.operations,
     bareHandler: createBareListener(core),
     publish: (channel, event) => core.publishOne(channel, event),
     end: async (channel) => core.backplane.end(checkChannel(channel)),

@@ -15,7 +15,7 @@ import { Pings } from './compat/pings.js';
 import { createServerStamp } from './compat/server-property.js';
 import type { Connection } from './connection.js';
 import { Delivery } from './delivery.js';
-import type { BareListener } from './http/handler.js';
+import type { BareListener } from './http/bare-listener.js';
 import { HubError } from './errors.js';
 import { checkChannel, checkEvent } from './event.js';
 import type { PublishEvent } from './event.js';
@@ -72,6 +72,8 @@ export interface Hub extends AsyncDisposable {
   ready(): Promise<void>;
   /** Answers every request below `basePath`; for `http.createServer(hub.handler)` or a route of a server you have. */
   readonly handler: RequestListener;
+  /** Answers `/health`, `/ready` and `/metrics` to everybody: for a port of their own that only those who watch can reach. */
+  readonly operationsHandler: RequestListener;
   /** Answers requests for streams on sockets that no HTTP server holds; {@link listen} uses it, and you need not. */
   readonly bareHandler: BareListener;
   /** Publishes one event. @throws HubError when it is refused. */
@@ -117,6 +119,8 @@ export class HubCore {
   readonly #identified = new Map<string, Subscriber>();
   readonly #expiries = new Expiries<Subscriber>();
   readonly #authenticator: Promise<Authenticator>;
+  /** The same once it is there, for what must be known in this turn; nobody was authenticated before. */
+  #openAuthenticator: Authenticator | undefined;
   readonly #delivery: Delivery;
   /** Channels with something new since the round that is under way began. */
   #touched = new Set<Channel>();
@@ -138,7 +142,10 @@ export class HubCore {
     this.authorizer = webhooks.authorize && new Authorizer(webhooks.authorize, { clock, logger });
     this.#authenticator = createAuthenticator({ auth, origins, clock, logger });
     // Told to whoever asks for it: with keys that cannot be used, everybody is refused.
-    this.#authenticator.catch(() => undefined);
+    this.#authenticator.then(
+      (authenticator) => (this.#openAuthenticator = authenticator),
+      () => undefined,
+    );
     this.backplane = backplane ?? new MemoryBackplane({ ...this.settings, nowMs });
     this.backplane.attach({
       end: (id) => this.#identified.get(id)?.sendAway(DISCONNECTED, NEVER_RETRY_MS),
@@ -192,9 +199,12 @@ export class HubCore {
   async authorize(question: Question): Promise<void> {
     if (this.authorizer === undefined) return;
     await this.authorizer.require(question);
-    // A revocation ends the streams that are there; one that is still being asked about is not.
-    const authenticator = await this.#authenticator;
-    authenticator.requireUnrevoked(question.access);
+    this.requireStillValid(question.access);
+  }
+
+  /** @throws HubError `token-revoked`, `token-expired` if that happened to a caller since it was authenticated. */
+  requireStillValid(access: Access): void {
+    this.#openAuthenticator?.requireStillValid(access);
   }
 
   /** The channels that this process holds. */

@@ -85,9 +85,9 @@ describe('who nobody knows', () => {
 
   test('may ask whether the hub lives', async () => {
     await using hub = await startHub();
-    for (const path of ['/health', '/ready', '/metrics', '/openapi.json'])
-      expect((await hub.get(path)).status).toBe(200);
-    expect(String((await hub.get('/metrics')).body['text'])).not.toContain(SECRET);
+    for (const path of ['/health', '/ready', '/openapi.json']) expect((await hub.get(path)).status).toBe(200);
+    expect(codeOf(await hub.get('/metrics'))).toEqual([401, 'token-missing']);
+    expect(await hub.metrics()).not.toContain(SECRET);
   });
 });
 
@@ -108,6 +108,15 @@ describe('grants', () => {
     await hub.publish('other', '1', { ...asServer, 'Content-Type': 'text/plain' });
     const { body } = await hub.get('/channels?all=true', headers);
     expect((body['channels'] as readonly { name: string }[]).map(({ name }) => name)).toEqual(['news.mine', 'news.x']);
+  });
+
+  test('open the metrics by `operate`', async () => {
+    await using hub = await startHub();
+    const watcher = await bearer({ grants: { operate: 'read' } });
+    expect(String((await hub.get('/metrics', watcher)).body['text'])).toContain('tidegate_subscribers 0');
+    expect(codeOf(await hub.get('/metrics', await bearer({})))).toEqual([403, 'forbidden-operations']);
+    const wrong = await bearer({ grants: { operate: 'all' } });
+    expect(codeOf(await hub.get('/metrics', wrong))).toEqual([401, 'token-invalid']);
   });
 
   test('an API key serves beside tokens, by header alone', async () => {

@@ -55,13 +55,14 @@ describe('a refusal that a native EventSource can hear', () => {
 
 test.each([
   ['GET', '/publish/a', 405, 'method-not-allowed', 'POST, OPTIONS'],
-  ['POST', '/subscribe/a', 405, 'method-not-allowed', 'GET, OPTIONS'],
+  ['POST', '/subscribe/a', 405, 'method-not-allowed', 'GET, HEAD, OPTIONS'],
   ['GET', '/nowhere', 404, 'not-found', null],
   ['GET', '/channels/none', 404, 'unknown-channel', null],
   ['GET', '/channels/none/history', 404, 'unknown-channel', null],
   ['GET', '/channels?limit=0', 400, 'invalid-query', null],
   ['GET', '/subscribe', 400, 'missing-channel', null],
-  ['GET', '/subscribe/a%2Fb', 400, 'invalid-channel', null],
+  ['GET', '/subscribe/a%2Fb', 400, 'invalid-target', null],
+  ['GET', '/subscribe/a%20b', 400, 'invalid-channel', null],
   ['GET', '/subscribe?channel=a&channel=a', 400, 'duplicate-channel', null],
   [
     'GET',
@@ -114,18 +115,22 @@ describe('a page of another origin', () => {
     expect(headers.get('access-control-allow-credentials')).toBeNull();
   });
 
-  test('gets its preflights answered, for GET and POST', async () => {
+  test('gets its preflights answered, with the methods of the path', async () => {
     const cors = { origins: ['https://app.example'], headers: ['X-Trace'] };
     await using hub = await HubServer.start({ cors });
-    for (const path of ['/subscribe/a', '/publish/a', '/channels/a']) {
+    for (const [path, method] of [
+      ['/subscribe/a', 'GET'],
+      ['/publish/a', 'POST'],
+      ['/channels/a', 'DELETE'],
+    ] as const) {
       const ask = (origin: string): Promise<Response> =>
         fetch(`${hub.url}${path}`, {
           method: 'OPTIONS',
-          headers: { Origin: origin, 'Access-Control-Request-Method': 'POST' },
+          headers: { Origin: origin, 'Access-Control-Request-Method': method },
         });
       const listed = await ask('https://app.example');
       expect(listed.status).toBe(204);
-      expect(listed.headers.get('access-control-allow-methods')).toContain('POST');
+      expect(listed.headers.get('access-control-allow-methods')).toContain(method);
       const allowed = listed.headers.get('access-control-allow-headers')?.split(', ');
       for (const name of ['Authorization', 'Last-Event-ID', 'Idempotency-Key', 'Content-Type', 'X-Trace'])
         expect(allowed).toContain(name);

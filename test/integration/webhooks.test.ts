@@ -39,7 +39,7 @@ const dataOf = ({ body }: ReceivedWebhook): Readonly<Record<string, unknown>> =>
   body['data'] as Record<string, unknown>;
 
 async function metric(hub: HubServer, name: string): Promise<number> {
-  const text = String((await hub.get('/metrics')).body['text']);
+  const text = await hub.metrics();
   const line = text.split('\n').find((one) => one.startsWith(`${name} `));
   return line === undefined ? 0 : Number(line.slice(name.length));
 }
@@ -242,8 +242,7 @@ describe('the authorizer', () => {
       'Cannot get verdicts on who may do what',
       'Verdicts come again',
     ]);
-    const shown =
-      JSON.stringify(logger.lines) + JSON.stringify(answer.body) + String((await hub.get('/metrics')).body['text']);
+    const shown = JSON.stringify(logger.lines) + JSON.stringify(answer.body) + (await hub.metrics());
     for (const secret of [SECRET, KEY.toString('base64'), KEY.toString(), 'in-the-url'])
       expect(shown).not.toContain(secret);
   });

@@ -87,6 +87,12 @@ export class HubServer implements AsyncDisposable {
     return { status: response.status, headers: response.headers, body };
   }
 
+  /** The hub's metrics, by a port of their own: with authentication, its main port asks for a grant. */
+  async metrics(): Promise<string> {
+    await using server = await listen({ handler: this.hub.operationsHandler }, { port: 0 });
+    return (await fetch(`${server.url}/metrics`)).text();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.hub.close();
     await this.#close();

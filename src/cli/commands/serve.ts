@@ -1,9 +1,10 @@
 import { hubOptionsOf, listen, openHub, stopHub } from '../hub-service.js';
 import { createWorkerHub, startPrimary } from '../../hub/index.js';
-import type { Hub } from '../../hub/index.js';
+import type { Hub, HubServer } from '../../hub/index.js';
 import type { Logger } from '../../runtime/index.js';
 import { createServiceLogger, explainListen, untilAborted } from '../service.js';
 import { readTls } from '../tls-files.js';
+import type { Settings } from '../config/index.js';
 import type { Command, CommandContext } from '../verbs.js';
 import { CliError } from '../errors.js';
 import { countWorkers, isChild, receiveAssignment, reportReady, supervise, untilReleased } from '../workers.js';
@@ -74,6 +75,17 @@ function reportListening(url: string): void {
   reportReady({ url, port: Number(new URL(url).port) });
 }
 
+/** A port of its own for metrics and health; undefined if `metrics.port` is not set. @throws CliError if it cannot be had. */
+async function listenForHubOperations(settings: Settings, hub: Hub, logger: Logger): Promise<HubServer | undefined> {
+  const [host, port] = [settings['metrics.host'], settings['metrics.port']];
+  if (port === undefined) return undefined;
+  const server = await listen({ handler: hub.operationsHandler }, { host, port }).catch((error: unknown) => {
+    throw explainListen(error, host, port);
+  });
+  logger.info({ url: server.url }, 'Metrics, health and readiness listening');
+  return server;
+}
+
 interface ServeOptions {
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -91,6 +103,7 @@ async function serveHub({ settings, io }: CommandContext, hub: Hub, options: Ser
   const server = await listen(hub, { host, port, ...(tls === undefined ? {} : { tls }) }).catch((error: unknown) => {
     throw explainListen(error, host, port);
   });
+  await using _operations = await listenForHubOperations(settings, hub, logger);
   onListening(server.url);
   await untilAborted(signal);
   if (isCut()) {

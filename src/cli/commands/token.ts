@@ -24,7 +24,13 @@ export const token: Command = async ({ args, settings, io }) => {
 };
 
 /** No grant at all leaves the claim out, and so the decision to the hub. */
-function grantsOf({ subscribe, publish, connections, users }: Settings): Readonly<Record<string, unknown>> | undefined {
-  const isGranted = subscribe.length > 0 || publish.length > 0 || connections !== 'none' || users;
-  return isGranted ? { subscribe, publish, connections, users } : undefined;
+function grantsOf({
+  subscribe,
+  publish,
+  connections,
+  users,
+  operate,
+}: Settings): Readonly<Record<string, unknown>> | undefined {
+  const isGranted = subscribe.length > 0 || publish.length > 0 || connections !== 'none' || users || operate !== 'none';
+  return isGranted ? { subscribe, publish, connections, users, operate } : undefined;
 }

@@ -80,6 +80,11 @@ export const AUTH = {
     verbs: SERVE,
     default: 'none',
   }),
+  'auth.jwt.operate': choice(['none', 'read'], {
+    doc: 'What a token without grants may know of how the hub runs: nothing, or read its metrics.',
+    verbs: SERVE,
+    default: 'none',
+  }),
   'auth.cookie': string({
     doc: 'A cookie that may hold a token, for pages of the hub and of listed origins.',
     verbs: SERVE,

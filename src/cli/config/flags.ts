@@ -118,6 +118,10 @@ export const FLAGS = {
     flag('token', { doc: "What it may do with its application's connections.", default: 'none' }),
   ),
   users: boolean(flag('token', { doc: "Whether it may publish to its application's users.", default: false })),
+  operate: choice(
+    ['none', 'read'],
+    flag('token', { doc: 'What it may know of how the hub runs: nothing, or read its metrics.', default: 'none' }),
+  ),
   jti: string(flag('token', { doc: 'A name for the token, by which it can be revoked.', default: undefined })),
   loop: boolean(flag('replay', { doc: 'Begin again after the last event.', default: false })),
   end: choice(

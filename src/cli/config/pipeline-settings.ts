@@ -1,6 +1,7 @@
 import { integer, string } from './setting.js';
 
 const INGEST = ['ingest'] as const;
+const SERVICES = ['serve', 'ingest'] as const;
 
 /** The part of the table about many pipelines, in one process and in several, and how they are watched. */
 export const PIPELINES = {
@@ -11,14 +12,14 @@ export const PIPELINES = {
     unit: 'ms',
   }),
   'metrics.port': integer({
-    doc: 'Answer GET /metrics, /health and /ready on this port; 0: any free one.',
-    verbs: INGEST,
+    doc: 'Answer GET /metrics, /health and /ready on this port without asking for credentials; 0: any free one.',
+    verbs: SERVICES,
     default: undefined,
     max: 65_535,
   }),
   'metrics.host': string({
-    doc: 'The address to listen on for them; whoever reaches it may read them.',
-    verbs: INGEST,
+    doc: 'The address that metrics.port listens on; everybody who reaches it may read the metrics.',
+    verbs: SERVICES,
     default: '127.0.0.1',
     placeholder: 'host',
   }),

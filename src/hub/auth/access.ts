@@ -1,6 +1,6 @@
 import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
-import { ALL_GRANTS, allows } from './grants.js';
+import { ALL_GRANTS, allows, NO_GRANTS } from './grants.js';
 import type { ChannelAction, Grants } from './grants.js';
 
 /** Who is asking, and what they may do. It holds no secret: it may be logged. */
@@ -37,6 +37,9 @@ export const ANONYMOUS: Access = {
   rateKey: undefined,
 };
 
+/** A caller that nobody asked who it is, where that is asked of others: it may do nothing. */
+export const NOBODY: Access = { ...ANONYMOUS, kind: 'user', grants: NO_GRANTS };
+
 /** @throws HubError `forbidden-channel` for the first of `channels` that `access` may not use so. */
 export function requireChannels(access: Access, action: ChannelAction, channels: readonly string[]): void {
   const refused = channels.find((channel) => !allows(access.grants, action, channel));
@@ -68,6 +71,12 @@ export function requireConnections(access: Access, action: 'read' | 'manage', ap
   const { connections } = access.grants;
   if (connections === 'manage' || connections === action) return;
   throw new HubError('forbidden-connections', `Cannot ${action} connections: the grant is ${quote(connections)}`);
+}
+
+/** @throws HubError `forbidden-operations`. */
+export function requireOperations({ grants }: Access): void {
+  if (grants.operate === 'read') return;
+  throw new HubError('forbidden-operations', `Cannot read how the hub runs: the grant is ${quote(grants.operate)}`);
 }
 
 function requireApplication(access: Access, application: string): void {

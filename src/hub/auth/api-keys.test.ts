@@ -14,12 +14,12 @@ describe('parseApiKey()', () => {
       application: undefined,
       grants: ALL_GRANTS,
     });
-    const words = 'publish=orders.* publish=a:b subscribe=* connections=read users=true application=shop';
+    const words = 'publish=orders.* publish=a:b subscribe=* connections=read users=true operate=read application=shop';
     expect(parseApiKey(`billing:${HASH}:${words}`)).toEqual({
       name: 'billing',
       sha256: HASH,
       application: 'shop',
-      grants: { publish: ['orders.*', 'a:b'], subscribe: ['*'], connections: 'read', users: true },
+      grants: { publish: ['orders.*', 'a:b'], subscribe: ['*'], connections: 'read', users: true, operate: 'read' },
     });
     expect(parseApiKey(`billing:${HASH}:`).grants.publish).toEqual([]);
   });
@@ -29,7 +29,7 @@ describe('parseApiKey()', () => {
     (text) => expect(() => parseApiKey(text)).toThrow(TypeError),
   );
 
-  it.each(['publish=', 'publish=a/b', 'connections=all', 'users=1', 'application=', 'admin=true'])(
+  it.each(['publish=', 'publish=a/b', 'connections=all', 'users=1', 'operate=manage', 'application=', 'admin=true'])(
     'refuses the grant %j, and shows no hash',
     (word) => {
       expect(() => parseApiKey(`billing:${HASH}:${word}`)).toThrow(word);

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
 import type { Access } from './access.js';
-import { ALL_GRANTS, isChannelPattern, isConnectionGrant, NO_GRANTS } from './grants.js';
+import { ALL_GRANTS, isChannelPattern, isConnectionGrant, isOperateGrant, NO_GRANTS } from './grants.js';
 import type { Grants } from './grants.js';
 
 /** A server's key as it is kept: its hash, and what it may do. */
@@ -25,7 +25,7 @@ export const API_KEYS_MAX = 100;
 
 /**
  * Reads `name:sha256` or `name:sha256:grants`, the grants as words like `publish=orders.* subscribe=* connections=read
- * users=true application=shop`. Without the third part the key may do everything.
+ * users=true operate=read application=shop`. Without the third part the key may do everything.
  * @throws TypeError that says what is wrong, without the hash.
  */
 export function parseApiKey(text: string): ApiKey {
@@ -105,8 +105,9 @@ function addWord<T extends Grants & { readonly application: string | undefined }
   }
   if (what === 'connections' && isConnectionGrant(value)) return { ...granted, connections: value };
   if (what === 'users' && (value === 'true' || value === 'false')) return { ...granted, users: value === 'true' };
+  if (what === 'operate' && isOperateGrant(value)) return { ...granted, operate: value };
   if (what === 'application' && value !== '') return { ...granted, application: value };
   throw new TypeError(
-    `${quote(word)} is no grant; write publish=…, subscribe=…, connections=…, users=true or application=…`,
+    `${quote(word)} is no grant; write publish=…, subscribe=…, connections=…, users=true, operate=read or application=…`,
   );
 }

@@ -6,6 +6,7 @@ import { ANONYMOUS } from './access.js';
 import type { Access } from './access.js';
 import { ApiKeys } from './api-keys.js';
 import type { ApiKey } from './api-keys.js';
+import { requireUnexpired } from './claims.js';
 import { findCredential } from './credential.js';
 import type { AuthRequest, Credential, CredentialRules } from './credential.js';
 import { NO_GRANTS } from './grants.js';
@@ -68,12 +69,14 @@ export class Authenticator {
   readonly #tokens: TokenVerifier | undefined;
   readonly #keys: KeySource | undefined;
   readonly #apiKeys: ApiKeys;
+  readonly #clock: Clock;
 
   constructor(options: AuthenticatorOptions, keys: KeySource | undefined) {
     const { auth, origins, clock = systemClock } = options;
     const token = auth.mode === 'jwt' ? auth.token : undefined;
     this.revocations = new Revocations({ clock });
     this.#mode = auth.mode;
+    this.#clock = clock;
     this.#rules = { cookie: token?.cookie, origins };
     this.#apiKeys = new ApiKeys(auth.mode === 'none' ? [] : (auth.apiKeys ?? []));
     this.#keys = keys;
@@ -95,13 +98,14 @@ export class Authenticator {
       throw new HubError('token-missing', `Cannot do this without ${what}: send Authorization: Bearer`);
     }
     const access = await this.#verify(credential);
-    this.requireUnrevoked(access);
+    this.requireStillValid(access);
     return access;
   }
 
-  /** @throws HubError `token-revoked`. */
-  requireUnrevoked(access: Access): void {
+  /** @throws HubError `token-revoked`, `token-expired` if `access` was good once and is not any more. */
+  requireStillValid(access: Access): void {
     if (this.revocations.isRevoked(access)) throw new HubError('token-revoked', 'Cannot use the token: it was revoked');
+    requireUnexpired(access, this.#clock.now());
   }
 
   /** Gives up what is under way. */

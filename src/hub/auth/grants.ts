@@ -8,6 +8,9 @@ export type ChannelAction = 'subscribe' | 'publish';
 /** Who is connected in an application: seen, or also disconnected. */
 export type ConnectionGrant = 'none' | 'read' | 'manage';
 
+/** How the hub runs: its metrics, nodes and pipelines. */
+export type OperateGrant = 'none' | 'read';
+
 /** What a token or an API key may do, beside its own stream (PROTOCOL.md, 11.4). */
 export interface Grants {
   /** Channel patterns (PROTOCOL.md, 11.5). */
@@ -16,10 +19,11 @@ export interface Grants {
   readonly connections: ConnectionGrant;
   /** Whether it may publish to the users of its application. */
   readonly users: boolean;
+  readonly operate: OperateGrant;
 }
 
 /** What somebody without any grant has: their own stream. */
-export const NO_GRANTS: Grants = { subscribe: [], publish: [], connections: 'none', users: false };
+export const NO_GRANTS: Grants = { subscribe: [], publish: [], connections: 'none', users: false, operate: 'none' };
 
 const EVERY_CHANNEL = ['*', 'tidegate.*'];
 
@@ -29,6 +33,7 @@ export const ALL_GRANTS: Grants = {
   publish: EVERY_CHANNEL,
   connections: 'manage',
   users: true,
+  operate: 'read',
 };
 
 /** Patterns of one list in a claim; a token is small anyway. */
@@ -60,19 +65,31 @@ export function isChannelPattern(text: unknown): text is string {
 export function readGrants(claim: unknown, withoutClaim: Grants): Grants {
   if (claim === undefined) return withoutClaim;
   if (typeof claim !== 'object' || claim === null || Array.isArray(claim)) throw malformed('tidegate');
-  const { subscribe, publish, connections = 'none', users = false } = claim as Readonly<Record<string, unknown>>;
+  const {
+    subscribe,
+    publish,
+    connections = 'none',
+    users = false,
+    operate = 'none',
+  } = claim as Readonly<Record<string, unknown>>;
   if (!isConnectionGrant(connections)) throw malformed('tidegate.connections');
   if (typeof users !== 'boolean') throw malformed('tidegate.users');
+  if (!isOperateGrant(operate)) throw malformed('tidegate.operate');
   return {
     subscribe: readPatterns('subscribe', subscribe),
     publish: readPatterns('publish', publish),
     connections,
     users,
+    operate,
   };
 }
 
 export function isConnectionGrant(value: unknown): value is ConnectionGrant {
   return value === 'none' || value === 'read' || value === 'manage';
+}
+
+export function isOperateGrant(value: unknown): value is OperateGrant {
+  return value === 'none' || value === 'read';
 }
 
 function readPatterns(action: ChannelAction, value: unknown = []): readonly string[] {

@@ -65,13 +65,13 @@ beforeAll(async () => {
 
 describe('TokenVerifier.verify()', () => {
   it('says who asks, what they may do and until when', async () => {
-    const tidegate = { subscribe: ['news', 'orders.*'], connections: 'read' };
+    const tidegate = { subscribe: ['news', 'orders.*'], connections: 'read', operate: 'read' };
     const token = await signWith(SECRET, { ...GOOD, jti: 'j1', tidegate });
     expect(await verifier().verify(token)).toEqual({
       kind: 'user',
       application: 'shop',
       user: 'ada',
-      grants: { subscribe: ['news', 'orders.*'], publish: [], connections: 'read', users: false },
+      grants: { subscribe: ['news', 'orders.*'], publish: [], connections: 'read', users: false, operate: 'read' },
       expiresAtMs: GOOD.exp * 1000 + 5000,
       issuedAtMs: GOOD.iat * 1000,
       tokenId: 'j1',

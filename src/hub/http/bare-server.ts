@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
 import { readBareHead } from './bare-request.js';
-import type { BareListener } from './handler.js';
+import type { BareListener } from './bare-listener.js';
 
 /**
  * Stands before Node's HTTP parser: a connection whose first bytes are one plain request that `listener` takes never

@@ -1,16 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 
-import { ANONYMOUS } from '../auth/access.js';
 import type { Access } from '../auth/access.js';
+import { HubError } from '../errors.js';
 
 const callers = new WeakMap<object, Access>();
 
-/** Remembers who sent a request, for routes that only see the framework's own form of it. */
+/** Remembers who sent a request that {@link requireRoute} let through, for routes that only see the framework's form of it. */
 export function rememberCaller(request: IncomingMessage, access: Access): void {
   callers.set(request, access);
 }
 
-/** Who sent a request that `rememberCaller` was told of; the routes that nobody asks for see `ANONYMOUS`. */
+/** Who sent a request. @throws HubError `internal` if nobody has judged it: no route answers then. */
 export function callerOf(request: object): Access {
-  return callers.get(request) ?? ANONYMOUS;
+  const access = callers.get(request);
+  if (access === undefined) throw new HubError('internal', 'Cannot answer a request whose caller was not judged');
+  return access;
 }

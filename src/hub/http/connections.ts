@@ -1,12 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
 
-import { requireConnections } from '../auth/access.js';
-import type { Access } from '../auth/access.js';
 import type { Connection, ConnectionPage } from '../connection.js';
 import type { HubCore } from '../hub.js';
 import { json, refused } from './answer-schemas.js';
 import type { App } from './app.js';
-import { callerOf } from './caller.js';
+import { readIdentitySegment } from './identity-segment.js';
 
 const PAGE = { default: 1000, max: 10_000 };
 
@@ -32,8 +30,9 @@ const Page = z.object({
   afterId: z.string().optional(),
 });
 const ByUser = z.record(z.string(), z.record(z.string(), Shown));
-const ApplicationPath = z.object({ application: z.string() });
-const UserPath = ApplicationPath.extend({ user: z.string() });
+const Name = z.string().transform(readIdentitySegment);
+const ApplicationPath = z.object({ application: Name });
+const UserPath = ApplicationPath.extend({ user: Name });
 const ConnectionPath = UserPath.extend({ connection: z.string() });
 
 const ROUTES = {
@@ -79,29 +78,22 @@ interface Asked extends z.infer<typeof Page>, z.infer<typeof ApplicationPath> {
 /** The connections of users, in the form of contract E (PROTOCOL.md, 11.10). */
 export function addConnections(app: App, hub: HubCore): void {
   const { backplane } = hub;
-  const list = async (caller: Access, url: string, asked: Asked): Promise<Response> => {
+  const list = async (url: string, asked: Asked): Promise<Response> => {
     const { limit, afterUser, afterId = '', ...of } = asked;
-    requireConnections(caller, 'read', of.application);
     const after = afterUser === undefined ? {} : { after: { user: afterUser, id: afterId } };
     const page = await backplane.listConnections({ ...of, limit, ...after });
     if (page.connections.length === 0) return new Response(null, { status: 204 });
     return Response.json(byUser(page), { headers: nextLink(url, page) });
   };
-  app.openapi(ROUTES.ofApplication, ({ req, env }) =>
-    list(callerOf(env.incoming), req.url, { ...req.valid('query'), ...req.valid('param') }),
-  );
-  app.openapi(ROUTES.ofUser, ({ req, env }) =>
-    list(callerOf(env.incoming), req.url, { ...req.valid('query'), ...req.valid('param') }),
-  );
+  app.openapi(ROUTES.ofApplication, ({ req }) => list(req.url, { ...req.valid('query'), ...req.valid('param') }));
+  app.openapi(ROUTES.ofUser, ({ req }) => list(req.url, { ...req.valid('query'), ...req.valid('param') }));
   app.openapi(ROUTES.show, async (context) => {
     const { application, user, connection: id } = context.req.valid('param');
-    requireConnections(callerOf(context.env.incoming), 'read', application);
     const { connection, eventsBehind } = await backplane.describeConnection({ application, user }, id);
     return context.json({ ...shown(connection), events_behind: eventsBehind }, 200);
   });
   app.openapi(ROUTES.end, async (context) => {
     const { application, user, connection } = context.req.valid('param');
-    requireConnections(callerOf(context.env.incoming), 'manage', application);
     await backplane.endConnection({ application, user }, connection);
     return context.body(null, 204);
   });

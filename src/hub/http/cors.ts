@@ -29,10 +29,18 @@ export function originHeaders(
   return origins.includes('*') ? { ...allowed, 'Access-Control-Allow-Origin': '*' } : vary;
 }
 
-/** Answers a preflight; what was allowed stands in the headers already. */
-export function answerPreflight(response: ServerResponse, moreHeaders: readonly string[]): void {
+interface Preflight {
+  /** Request headers that pages may send beside those that the hub reads. */
+  readonly moreHeaders: readonly string[];
+  /** What the path allows. */
+  readonly methods: string;
+}
+
+/** Answers a preflight, and any other OPTIONS; what the origin is allowed stands in the headers already. */
+export function answerPreflight(response: ServerResponse, { moreHeaders, methods }: Preflight): void {
+  response.setHeader('Allow', methods);
   if (response.hasHeader('Access-Control-Allow-Origin')) {
-    response.setHeader('Access-Control-Allow-Methods', 'GET, POST, DELETE');
+    response.setHeader('Access-Control-Allow-Methods', methods);
     response.setHeader('Access-Control-Allow-Headers', [...REQUEST_HEADERS, ...moreHeaders].join(', '));
     response.setHeader('Access-Control-Max-Age', '7200');
   }

@@ -1,112 +1,142 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-import { ANONYMOUS } from '../auth/access.js';
-import type { AuthRequest } from '../auth/credential.js';
+import { quote } from '../../protocol/index.js';
+import { NOBODY } from '../auth/access.js';
+import type { Access } from '../auth/access.js';
 import { HubError } from '../errors.js';
 import type { HubCore } from '../hub.js';
-import type { BareHead } from './bare-request.js';
+import type { AppListener } from './app.js';
 import { rememberCaller } from './caller.js';
 import { answerPreflight, originHeaders, refuseForeignOrigin } from './cors.js';
-import type { Exchange } from './exchange.js';
-import { isHostAllowed, refuseForeignHost } from './host.js';
+import { refuseForeignHost } from './host.js';
 import { createManagement } from './management.js';
 import { isGone } from './outlet.js';
 import { asRefusal, sendProblem } from './problem.js';
 import { handlePublish } from './publish-route.js';
 import { ResponseReply } from './reply.js';
 import { remoteAddress } from './remote-address.js';
+import { settleHost } from './request-host.js';
 import { discardRest } from './request-body.js';
-import { SocketReply } from './socket-reply.js';
+import { requireRoute } from './require-route.js';
+import { allowedMethods, findRoute, OPERATIONS_ROUTES, ROUTES, RouteTable } from './routes.js';
+import type { Route, RouteMatch } from './routes.js';
 import { handleSubscribe } from './subscribe-route.js';
 import { readTarget } from './target.js';
+import type { Target } from './target.js';
 import { WebPage } from './web-page.js';
 
 /** Where the build puts the page, seen from this module's own place in it. */
 const PAGE_FOLDER = fileURLToPath(new URL('../../ui', import.meta.url));
 
-/** Rooms whose routes ask who is there; streams ask for themselves, as they refuse in a way of their own. */
-const NEEDS_CALLER = new Set(['publish', 'channels', 'connections', 'tokens']);
+/** Methods that no route of a hub is without; what `OPTIONS *` is answered (RFC 9110, 9.3.7). */
+const SERVER_METHODS = 'GET, HEAD, POST, DELETE, OPTIONS';
 
-function callOf({ request, target }: Exchange): AuthRequest {
-  return { method: request.method ?? 'GET', headers: request.headers, query: target.query };
+/** What a request meets: the hub, its routes, and what answers those that are no stream and no publish. */
+interface Site {
+  readonly hub: HubCore;
+  readonly table: RouteTable;
+  readonly management: AppListener;
+  readonly page: WebPage;
 }
 
-/** Answers a plain request on a bare socket; false, and nothing done, where it asks for no stream. */
-export type BareListener = (head: BareHead, socket: Socket) => boolean;
-
-/** Streams are what a hub holds by the thousand, and a bare socket takes a third of what Node's response keeps. */
-export function createBareListener(hub: HubCore): BareListener {
-  return ({ url, headers }, socket) => {
-    const target = readTarget(url, hub.settings.basePath);
-    const room = target?.segments[0];
-    if (target === undefined || (room !== 'subscribe' && room !== 'sse')) return false;
-    // Refused where refusals are written.
-    if (!isHostAllowed(headers, hub.settings.hosts)) return false;
-    const reply = new SocketReply(socket);
-    for (const [name, value] of Object.entries(originHeaders(headers.origin, hub.settings.origins)))
-      reply.setHeader(name, value);
-    const address = hub.settings.proxies.clientAddress(socket.remoteAddress, headers['x-forwarded-for']);
-    void handleSubscribe({ hub, target, headers, address, reply });
-    return true;
-  };
-}
-
-/** Answers every request to the hub. */
-export function createHandler(hub: HubCore): RequestListener {
+/** Answers every request to the hub, and every request to its operations on a port of their own. */
+export function createHandlers(hub: HubCore): { readonly all: RequestListener; readonly operations: RequestListener } {
   const management = createManagement(hub);
   const page = new WebPage(PAGE_FOLDER, hub.settings.basePath);
-
-  const route = async (exchange: Exchange): Promise<void> => {
-    const { request, response, target } = exchange;
-    if (request.method === 'OPTIONS') return answerPreflight(response, hub.settings.corsHeaders);
-    const [room] = target.segments;
-    if (room === 'subscribe' || room === 'sse') {
-      allowMethod(request, response, 'GET');
-      const { headers } = request;
-      const reply = new ResponseReply(response);
-      return handleSubscribe({ hub, target, headers, address: remoteAddress(hub, request), reply });
-    }
-    const access = NEEDS_CALLER.has(room ?? '') ? await hub.authenticate(callOf(exchange)) : ANONYMOUS;
-    rememberCaller(request, access);
-    if (request.method !== 'GET' && request.method !== 'HEAD') refuseForeignOrigin(request, hub.settings.origins);
-    if (room === 'publish') {
-      allowMethod(request, response, 'POST');
-      return handlePublish(exchange, access);
-    }
-    if (request.method === 'GET' && page.answer(target.path, request, response)) return;
-    // The framework reads URL and Host itself, knows nothing of a base path and takes no odd host; no route minds which.
-    request.headers.host = 'hub';
-    if (request.httpVersionMajor === 2) request.headers[':authority'] = 'hub';
-    request.url = `${target.path}?${target.query.toString()}`;
-    return management(request, response);
-  };
-
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    try {
-      const headers = originHeaders(request.headers.origin, hub.settings.origins);
-      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-      refuseForeignHost(request.headers, hub.settings.hosts);
-      const target = readTarget(request.url ?? '/', hub.settings.basePath);
-      if (target === undefined) throw new HubError('not-found', 'Cannot find anything outside the hub');
-      await route({ hub, request, response, target });
-    } catch (error) {
-      // A client that left in mid-request is no fault of the hub, and there is nobody to tell.
-      if (isGone(response)) return;
-      const refusal = asRefusal(error);
-      hub.countRefusal(refusal, error);
-      if (response.headersSent) response.destroy();
-      else sendProblem(response, refusal);
-      discardRest(request);
-    }
-  };
-
-  return (request, response) => void answer(request, response);
+  const pageFiles = page.paths.map((path): Route => ({ method: 'GET', path, access: 'open', handler: 'page' }));
+  const all: Site = { hub, table: new RouteTable([...ROUTES, ...pageFiles]), management, page };
+  const operations: Site = { hub, table: new RouteTable(OPERATIONS_ROUTES), management, page };
+  return { all: createListener(all), operations: createListener(operations) };
 }
 
-function allowMethod(request: IncomingMessage, response: ServerResponse, method: string): void {
-  if (request.method === method) return;
-  response.setHeader('Allow', `${method}, OPTIONS`);
-  throw new HubError('method-not-allowed', `Cannot ${request.method} here: only ${method} is allowed`);
+function createListener(site: Site): RequestListener {
+  return (request, response) => {
+    answer(site, request, response).catch((error: unknown) => refuse(site.hub, { request, response, error }));
+  };
+}
+
+/** Everything that is asked of the hub comes by here, and by nothing else: see docs/adr/0027. */
+async function answer(site: Site, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { hub, table } = site;
+  const { basePath, hosts, origins } = hub.settings;
+  for (const [name, value] of Object.entries(originHeaders(request.headers.origin, origins)))
+    response.setHeader(name, value);
+  const isForServer = request.method === 'OPTIONS' && request.url === '*';
+  const target = readTarget(isForServer ? '/' : (request.url ?? ''), isForServer ? '' : basePath);
+  settleHost(request, target);
+  refuseForeignHost(request.headers, hosts);
+  if (isForServer) return void response.writeHead(204, { Allow: SERVER_METHODS }).end();
+  return route(site, { request, response, target, match: findRoute(table, target) });
+}
+
+interface RoutedRequest {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly target: Target;
+  readonly match: RouteMatch | undefined;
+}
+
+async function route(site: Site, routed: RoutedRequest): Promise<void> {
+  const { hub } = site;
+  const { request, response, target, match } = routed;
+  const method = request.method ?? 'GET';
+  // A preflight never carries credentials.
+  if (method === 'OPTIONS' && match !== undefined)
+    return answerPreflight(response, { moreHeaders: hub.settings.corsHeaders, methods: allowedMethods(match) });
+  const found = match?.routes.get(method === 'HEAD' ? 'GET' : method);
+  if (match !== undefined && found?.handler === 'stream') {
+    const reply = new ResponseReply(response);
+    const { headers } = request;
+    const address = remoteAddress(hub, request);
+    const isHeadOnly = method === 'HEAD';
+    const { parameters } = match;
+    return handleSubscribe({ hub, route: found, parameters, target, headers, address, reply, isHeadOnly });
+  }
+  const caller = found?.access === 'open' ? NOBODY : await authenticate(hub, routed);
+  // A stranger never gets this far: what the hub has is nothing for it to find out.
+  if (match === undefined) throw new HubError('not-found', `Cannot find ${quote(target.path ?? request.url ?? '')}`);
+  if (found === undefined) throw methodNotAllowed(routed, allowedMethods(match));
+  if (method !== 'GET' && method !== 'HEAD') refuseForeignOrigin(request, hub.settings.origins);
+  const { parameters } = match;
+  requireRoute(found, caller, parameters);
+  if (found.handler === 'publish')
+    return handlePublish({ hub, request, response, caller, parameters, query: target.query });
+  if (found.handler === 'page') return site.page.answer(target.path ?? '', request, response);
+  return answerByFramework(site.management, caller, routed);
+}
+
+function authenticate(hub: HubCore, { request, target }: RoutedRequest): Promise<Access> {
+  return hub.authenticate({ method: request.method ?? 'GET', headers: request.headers, query: target.query });
+}
+
+function methodNotAllowed({ request, response }: RoutedRequest, allowed: string): HubError {
+  response.setHeader('Allow', allowed);
+  return new HubError('method-not-allowed', `Cannot ${request.method} here: ${allowed} are allowed`);
+}
+
+/** It sees the canonical path, and neither the base path nor the host: it would read them anew. */
+async function answerByFramework(management: AppListener, caller: Access, routed: RoutedRequest): Promise<void> {
+  const { request, response, target } = routed;
+  rememberCaller(request, caller);
+  request.headers.host = 'hub';
+  if (request.httpVersionMajor === 2) request.headers[':authority'] = 'hub';
+  request.url = `${target.path}?${target.query.toString()}`;
+  await management(request, response);
+}
+
+interface FailedRequest {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly error: unknown;
+}
+
+function refuse(hub: HubCore, { request, response, error }: FailedRequest): void {
+  // A client that left in mid-request is no fault of the hub, and there is nobody to tell.
+  if (isGone(response)) return;
+  const refusal = asRefusal(error);
+  hub.countRefusal(refusal, error);
+  if (response.headersSent) response.destroy();
+  else sendProblem(response, refusal);
+  discardRest(request);
 }

@@ -3,7 +3,7 @@ import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { takeBareRequests } from './bare-server.js';
-import type { BareListener } from './handler.js';
+import type { BareListener } from './bare-listener.js';
 import { createSecureHubServer } from './secure-server.js';
 import type { EndableServer, ServerLimits, TlsIdentity } from './secure-server.js';
 

@@ -3,9 +3,9 @@ import type { IncomingMessage } from 'node:http';
 import { createEventParser, quote } from '../../protocol/index.js';
 import type { ParsedEvent } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
-import { asHubError, checkEvent } from '../event.js';
+import { asHubError, checkChannel, checkEvent } from '../event.js';
 import type { PublishEvent } from '../event.js';
-import { requireChannels, requirePublishToUsers } from '../auth/access.js';
+import { requireChannels } from '../auth/access.js';
 import type { Access } from '../auth/access.js';
 import { userChannel } from '../auth/user-channel.js';
 import type { HubCore } from '../hub.js';
@@ -14,7 +14,9 @@ import { readJsonEvent, readJsonEventForChannels, readNdjsonEvents } from './pub
 import { remoteAddress } from './remote-address.js';
 import { readBody, readChunks } from './request-body.js';
 import type { Exchange } from './exchange.js';
-import { channelSegment, checkChannels, readChannel, readFlag, readSegment, readUtf8 } from './target.js';
+import { readIdentitySegment } from './identity-segment.js';
+import type { PathParameters } from './routes.js';
+import { checkChannels, readFlag, readUtf8 } from './target.js';
 
 /** The answer to a publish on one channel: the last event's id, and how many there were. */
 interface PublishAnswer {
@@ -29,33 +31,26 @@ interface PublishAnswer {
 type BodyForm = 'json' | 'ndjson' | 'stream' | 'raw';
 
 /** `POST /publish/{channel}` and `POST /publish` (PROTOCOL.md, 6). @throws HubError where it is refused. */
-export async function handlePublish({ hub, request, response, target }: Exchange, access: Access): Promise<void> {
-  const channel = channelFor(access, target.segments);
+export async function handlePublish(exchange: Exchange): Promise<void> {
+  const { hub, request, response, caller: access, parameters, query } = exchange;
+  const channel = channelOf(parameters);
   const publisher = access.rateKey ?? remoteAddress(hub, request);
-  const form = bodyForm(request, target.query);
+  const form = bodyForm(request, query);
   if (channel !== undefined && hub.authorizer !== undefined)
     await authorize(hub, request, { access, names: [channel] });
   const answer =
     channel === undefined
       ? await publishToMany(hub, request, { access, publisher, form })
-      : await publishToOne(hub, request, { channel, publisher, form, query: target.query });
+      : await publishToOne(hub, request, { access, channel, publisher, form, query });
   const body = JSON.stringify(answer);
   response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }).end(body);
 }
 
-/** The channel that the path names, where `access` may publish; undefined where the body names them. */
-function channelFor(access: Access, segments: readonly string[]): string | undefined {
-  const [, room, application, user, ...more] = segments;
-  if (room === 'users' && application !== undefined && user !== undefined && more.length === 0) {
-    const [who, whom] = [readSegment(application), readSegment(user)];
-    requirePublishToUsers(access, who);
-    return userChannel(who, whom);
-  }
-  const segment = channelSegment(segments);
-  if (segment === undefined) return undefined;
-  const channel = readChannel(segment);
-  requireChannels(access, 'publish', [channel]);
-  return channel;
+/** The channel that the path names; undefined if the body names them. */
+function channelOf({ channel, application, user }: PathParameters): string | undefined {
+  if (application !== undefined && user !== undefined)
+    return userChannel(readIdentitySegment(application), readIdentitySegment(user));
+  return channel === undefined ? undefined : checkChannel(channel);
 }
 
 /** Before the body of one channel is read: a publish that is denied costs no memory. A stream is asked about once. */
@@ -68,6 +63,7 @@ function authorize(
 }
 
 interface OneTarget {
+  readonly access: Access;
   /** Whose rate it counts against. */
   readonly publisher: string;
   readonly channel: string;
@@ -82,12 +78,12 @@ interface ManyTarget {
 }
 
 async function publishToOne(hub: HubCore, request: IncomingMessage, target: OneTarget): Promise<PublishAnswer> {
-  const { channel, publisher, form, query } = target;
+  const { channel, form, query } = target;
   const isLast = readFlag(query, 'end');
   if (form !== 'raw') refuseFieldsInQuery(query);
   const answer =
     form === 'stream'
-      ? await publishStream(hub, request, { channel, publisher })
+      ? await publishStream(hub, request, target)
       : answerOf(channel, await publishEvents(hub, request, target));
   if (isLast) await hub.backplane.end(channel);
   return answer;
@@ -139,7 +135,7 @@ async function readEvents(
 async function publishStream(
   hub: HubCore,
   request: IncomingMessage,
-  { channel, publisher }: Pick<OneTarget, 'channel' | 'publisher'>,
+  { access, channel, publisher }: Pick<OneTarget, 'access' | 'channel' | 'publisher'>,
 ): Promise<PublishAnswer> {
   const { eventBytes } = hub.settings.limits;
   const arrived: ParsedEvent[] = [];
@@ -148,6 +144,8 @@ async function publishStream(
   const parser = createEventParser({ maxEventBytes: eventBytes, onEvent: (event) => arrived.push(event) });
   try {
     for await (const chunk of readChunks(request)) {
+      // A stream of events may outlive the token that began it.
+      hub.requireStillValid(access);
       const fault = attempt(() => parser.push(chunk));
       const events = arrived.splice(0).map(fieldsOf);
       const unsound = events.findIndex((event) => attempt(() => checkEvent(event, eventBytes)) !== undefined);

@@ -5,26 +5,32 @@ import { requireChannels, requireUser } from '../auth/access.js';
 import type { Access } from '../auth/access.js';
 import { userChannel } from '../auth/user-channel.js';
 import { HubError } from '../errors.js';
+import { checkChannel } from '../event.js';
 import { encodeGaps, encodeOpen } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
-import type { HubSettings } from '../settings.js';
 import type { ResumeRequest } from '../resume.js';
 import { isGzipAccepted } from './accept-encoding.js';
 import { createGzipOutlet } from './gzip-outlet.js';
 import { asRefusal, problemAnswer } from './problem.js';
 import { eventSourceAnswer, isNativeEventSource } from './refusal.js';
 import type { Reply } from './reply.js';
-import { channelSegment, checkChannels, readChannel, readUtf8 } from './target.js';
+import { requireRoute } from './require-route.js';
+import type { PathParameters, Route } from './routes.js';
+import { checkChannels, readUtf8 } from './target.js';
 import type { Target } from './target.js';
 
 /** A request for a stream, whatever it came by. */
 export interface StreamExchange {
   readonly hub: HubCore;
+  readonly route: Route;
+  readonly parameters: PathParameters;
   readonly target: Target;
   readonly headers: IncomingHttpHeaders;
   /** Where the connection comes from. */
   readonly address: string;
   readonly reply: Reply;
+  /** Whether only the head is asked for (`HEAD`). */
+  readonly isHeadOnly?: boolean;
 }
 
 const STREAM_HEADERS = {
@@ -34,30 +40,34 @@ const STREAM_HEADERS = {
   'X-Accel-Buffering': 'no',
 };
 
+const STREAM_HEAD = { status: 200, headers: STREAM_HEADERS };
+
 /** `GET /subscribe/{channel}`, `GET /subscribe?channel=…&channel=…` (PROTOCOL.md, 4), and `GET /sse` (11.7). */
 export async function handleSubscribe(exchange: StreamExchange): Promise<void> {
-  const { hub, headers, target, address, reply } = exchange;
+  const { hub, route, parameters, headers, target, address, reply } = exchange;
   try {
     await reply.itsTurn();
     // Gone already: nothing would ever tell the hub to let go of it.
     if (reply.isGone) return;
     const access = await hub.authenticate({ method: 'GET', headers, query: target.query });
+    requireRoute(route, access, parameters);
     const opening = await hub.open({
       access,
       address,
       userAgent: headers['user-agent'],
-      channels: channelsFor(access, target, hub.settings),
+      channels: channelsFor(access, exchange),
       isEnvelope: isEnvelopeAsked(target.query),
       resume: resumeOf(headers, target.query),
-      isPinged: target.segments[0] === 'sse' && target.query.get('ping') !== 'false',
+      isPinged: route.access === 'own-stream' && target.query.get('ping') !== 'false',
     });
     if (reply.isGone) return hub.abandon(opening);
-    if (opening.isOver) {
+    if (opening.isOver || exchange.isHeadOnly === true) {
       hub.abandon(opening);
-      // The one answer that keeps a native EventSource from coming back.
-      reply.send({ status: 204, headers: { 'Cache-Control': 'no-store' } });
+      // 204 is the one answer that keeps a native EventSource from coming back.
+      reply.send(opening.isOver ? { status: 204, headers: { 'Cache-Control': 'no-store' } } : STREAM_HEAD);
       return;
     }
+    requireStillValid(hub, opening);
     stream(exchange, opening);
   } catch (error) {
     const refusal = asRefusal(error);
@@ -65,6 +75,20 @@ export async function handleSubscribe(exchange: StreamExchange): Promise<void> {
     if (reply.isGone) return;
     const isHeard = isNativeEventSource(headers);
     reply.send(isHeard ? eventSourceAnswer(refusal, hub.jitteredRetryMs()) : problemAnswer(refusal));
+  }
+}
+
+/**
+ * A revocation ends the streams that exist; one that came while this stream was being opened found none. So it is
+ * looked for in the turn in which the stream begins.
+ * @throws HubError `token-revoked`, `token-expired`; then nothing is left of `opening`.
+ */
+function requireStillValid(hub: HubCore, opening: Opening): void {
+  try {
+    hub.requireStillValid(opening.access);
+  } catch (error) {
+    hub.abandon(opening);
+    throw error;
   }
 }
 
@@ -91,27 +115,21 @@ function negotiateGzip(hub: HubCore, headers: IncomingHttpHeaders, reply: Reply)
   return true;
 }
 
-/** @throws HubError where `access` may not have them. */
-function channelsFor(access: Access, target: Target, { limits, anonymousChannel }: HubSettings): readonly string[] {
-  const [room, ...more] = target.segments;
-  if (room === 'sse') {
-    if (more.length > 0) throw new HubError('not-found', 'Cannot find anything below the own stream');
+/** @throws HubError if `access` may not have them. */
+function channelsFor(access: Access, { hub, route, parameters, target }: StreamExchange): readonly string[] {
+  const { limits, anonymousChannel } = hub.settings;
+  if (route.access === 'own-stream') {
     if (access.kind === 'anonymous') return [anonymousChannel];
     const { application, user } = requireUser(access);
     return [userChannel(application, user)];
   }
-  const channels = channelsOf(target, limits.channelsPerConnection);
-  requireChannels(access, 'subscribe', channels);
-  return channels;
-}
-
-function channelsOf({ segments, query }: Target, countMax: number): readonly string[] {
-  const segment = channelSegment(segments);
-  if (segment !== undefined) {
-    if (!query.has('channel')) return [readChannel(segment)];
-    throw new HubError('invalid-query', 'Cannot subscribe: channels are named in the path and in the query');
+  if (parameters['channel'] === undefined) {
+    const channels = checkChannels(target.query.getAll('channel'), limits.channelsPerConnection);
+    requireChannels(access, 'subscribe', channels);
+    return channels;
   }
-  return checkChannels(query.getAll('channel'), countMax);
+  if (!target.query.has('channel')) return [checkChannel(parameters['channel'])];
+  throw new HubError('invalid-query', 'Cannot subscribe: channels are named in the path and in the query');
 }
 
 function isEnvelopeAsked(query: URLSearchParams): boolean {

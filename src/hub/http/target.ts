@@ -2,64 +2,92 @@ import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
 import { checkChannel } from '../event.js';
 
-/** A request's URL, taken apart once. */
+/** What a request asks for, read once: whatever handles the request sees only this. */
 export interface Target {
-  /** Percent-encoded segments, without the hub's base path. */
+  /** The host that an absolute-form target names (RFC 9112, 3.2.2); it counts in place of `Host`. */
+  readonly authority: string | undefined;
+  /**
+   * The canonical path below the hub's base path: each segment percent-encoded in one way, `/` for the base path itself,
+   * and empty if that was asked for without its slash. Undefined for a path outside the base path.
+   */
+  readonly path: string | undefined;
+  /** The segments of that path, decoded. */
   readonly segments: readonly string[];
-  /** Empty where the base path has no slash behind it. */
-  readonly path: string;
   readonly query: URLSearchParams;
 }
 
-/** Scheme and server, with which a request to a proxy begins: a server must take them too (RFC 9112, 3.2.2). */
-const ABSOLUTE = /^https?:\/\/[^/?]*/i;
+/** Other characters have no place in a target, and two programs in a row may read them in two ways. */
+const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
+const ABSOLUTE_FORM = /^https?:\/\/([^/?]*)(.*)$/i;
+/** `uri-host` and port of RFC 9110, 7.2, without a user. */
+const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::[0-9]*)?$/;
+/** Decoded, they would make more segments of one, or hide in what is shown. */
+const FORBIDDEN_IN_SEGMENT = /[/\\\p{Cc}]/u;
 
-/** Reads the target below `basePath`; undefined where it lies elsewhere. */
-export function readTarget(url: string, basePath: string): Target | undefined {
-  const relative = url.replace(ABSOLUTE, '');
-  return readRelative(relative.startsWith('/') || relative === url ? relative : `/${relative}`, basePath);
+/**
+ * Reads a request target of origin-form or absolute-form (PROTOCOL.md, 9.12).
+ * @throws HubError `invalid-target` for anything that could be read in two ways.
+ */
+export function readTarget(text: string, basePath: string): Target {
+  if (!VISIBLE_ASCII.test(text) || text.includes('#')) throw invalid(text, 'it holds more than visible ASCII, or a #');
+  const { authority, rest } = splitAuthority(text);
+  const mark = rest.indexOf('?');
+  const path = mark === -1 ? rest : rest.slice(0, mark);
+  if (!path.startsWith('/')) throw invalid(text, 'its path does not begin with a slash');
+  const query = new URLSearchParams(mark === -1 ? '' : rest.slice(mark + 1));
+  return { authority, query, ...readPath(path, basePath) };
 }
 
-function readRelative(url: string, basePath: string): Target | undefined {
-  const mark = url.indexOf('?');
-  const full = mark === -1 ? url : url.slice(0, mark);
-  if (full !== basePath && !full.startsWith(`${basePath}/`)) return undefined;
-  const path = full.slice(basePath.length);
+/** Whether `text` can stand in `Host`, and means one host. */
+export function isAuthority(text: string): boolean {
+  return AUTHORITY.test(text);
+}
+
+function splitAuthority(text: string): { readonly authority: string | undefined; readonly rest: string } {
+  const [, authority, rest = ''] = ABSOLUTE_FORM.exec(text) ?? [];
+  if (authority === undefined) return { authority, rest: text };
+  if (!isAuthority(authority)) throw invalid(text, 'its host cannot be read');
+  return { authority, rest: rest.startsWith('/') ? rest : `/${rest}` };
+}
+
+function readPath(path: string, basePath: string): Pick<Target, 'path' | 'segments'> {
+  const base = basePath.split('/').slice(1);
+  const raw = path.split('/').slice(1);
+  // The base path may be asked for with its slash; no other path ends with one.
+  const hasSlash = raw.length === base.length + 1 && raw.at(-1) === '';
+  const segments = (hasSlash ? raw.slice(0, -1) : raw).map((segment) => readSegment(segment, path));
+  if (base.some((segment, at) => segments[at] !== segment)) return { path: undefined, segments: [] };
+  const own = segments.slice(base.length);
+  const root = hasSlash ? '/' : '';
   return {
-    path,
-    segments: path.split('/').slice(1),
-    query: new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1)),
+    path: own.length === 0 ? root : own.map((segment) => `/${encodeURIComponent(segment)}`).join(''),
+    segments: own,
   };
 }
 
-/** The segment that names a channel, or undefined where none does. @throws HubError `not-found` for a longer path. */
-export function channelSegment([, segment, ...more]: readonly string[]): string | undefined {
-  if (more.length > 0) throw new HubError('not-found', 'Cannot find anything below a channel');
-  return segment === '' ? undefined : segment;
+function readSegment(raw: string, path: string): string {
+  const segment = decodeSegment(raw, path);
+  if (segment === '') throw invalid(path, 'a segment of its path is empty');
+  if (segment === '.' || segment === '..') throw invalid(path, 'it has a dot segment');
+  if (FORBIDDEN_IN_SEGMENT.test(segment))
+    throw invalid(path, 'a segment of its path holds a slash, a backslash or a control character');
+  return segment;
 }
 
+function decodeSegment(raw: string, path: string): string {
+  try {
+    return decodeURIComponent(raw);
+  } catch {
+    throw invalid(path, 'its percent-encoding is no UTF-8');
+  }
+}
+
+function invalid(text: string, reason: string): HubError {
+  return new HubError('invalid-target', `Cannot read the request target ${quote(text)}: ${reason}`);
+}
 /** A header's value: clients send UTF-8, Node reads Latin-1. */
 export function readUtf8(header: string): string {
   return Buffer.from(header, 'latin1').toString();
-}
-
-/** The channel that a path segment names, percent-decoded once. @throws HubError `invalid-channel`. */
-export function readChannel(segment: string): string {
-  try {
-    return checkChannel(decodeURIComponent(segment));
-  } catch (error) {
-    if (!(error instanceof URIError)) throw error;
-    throw new HubError('invalid-channel', `Cannot read channel ${quote(segment)}: bad percent-encoding`);
-  }
-}
-
-/** What a path segment says, percent-decoded once. @throws HubError `invalid-query`. */
-export function readSegment(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new HubError('invalid-query', `Cannot read ${quote(segment)} in the path: bad percent-encoding`);
-  }
 }
 
 /** The channels that a list names: each valid, none twice. @throws HubError. */

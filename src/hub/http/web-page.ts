@@ -27,24 +27,27 @@ export class WebPage {
     );
   }
 
-  /** Answers where `path` is one of the page's files; `/` is `index.html` for who takes HTML. */
-  answer(path: string, request: IncomingMessage, response: ServerResponse): boolean {
-    if (path === '') return this.#addSlash(response);
-    if (path === '/') return this.#answerRoot(request, response);
-    return this.#send(path, response);
+  /** Paths of the files. */
+  get paths(): readonly string[] {
+    return [...this.#files.keys()];
+  }
+
+  /** Answers for `/` and one of {@link paths}; `/` is `index.html` for programs that accept HTML. */
+  answer(path: string, request: IncomingMessage, response: ServerResponse): void {
+    if (path === '') this.#addSlash(response);
+    else if (path === '/') this.#answerRoot(request, response);
+    else this.#send(path, response);
   }
 
   /** Without it, the page's relative addresses would point beside the hub. */
-  #addSlash(response: ServerResponse): boolean {
+  #addSlash(response: ServerResponse): void {
     response.writeHead(308, { Location: `${this.#basePath}/` }).end();
-    return true;
   }
 
-  #answerRoot(request: IncomingMessage, response: ServerResponse): boolean {
+  #answerRoot(request: IncomingMessage, response: ServerResponse): void {
     const isHtmlWanted = request.headers.accept?.includes('text/html') ?? false;
-    if (isHtmlWanted && this.#send('/index.html', response)) return true;
+    if (isHtmlWanted && this.#send('/index.html', response)) return;
     response.writeHead(301, { Location: `${this.#basePath}/health`, Vary: 'Accept, Origin' }).end();
-    return true;
   }
 
   #send(path: string, response: ServerResponse): boolean {
