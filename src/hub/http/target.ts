@@ -50,13 +50,16 @@ function splitAuthority(text: string): { readonly authority: string | undefined;
   return { authority, rest: rest.startsWith('/') ? rest : `/${rest}` };
 }
 
+const OUTSIDE = { path: undefined, segments: [] };
+
 function readPath(path: string, basePath: string): Pick<Target, 'path' | 'segments'> {
   const base = basePath.split('/').slice(1);
+  if (path === '/' && base.length > 0) return OUTSIDE;
   const raw = path.split('/').slice(1);
   // The base path may be asked for with its slash; no other path ends with one.
   const hasSlash = raw.length === base.length + 1 && raw.at(-1) === '';
   const segments = (hasSlash ? raw.slice(0, -1) : raw).map((segment) => readSegment(segment, path));
-  if (base.some((segment, at) => segments[at] !== segment)) return { path: undefined, segments: [] };
+  if (base.some((segment, at) => segments[at] !== segment)) return OUTSIDE;
   const own = segments.slice(base.length);
   const root = hasSlash ? '/' : '';
   return {
@@ -85,6 +88,7 @@ function decodeSegment(raw: string, path: string): string {
 function invalid(text: string, reason: string): HubError {
   return new HubError('invalid-target', `Cannot read the request target ${quote(text)}: ${reason}`);
 }
+
 /** A header's value: clients send UTF-8, Node reads Latin-1. */
 export function readUtf8(header: string): string {
   return Buffer.from(header, 'latin1').toString();
