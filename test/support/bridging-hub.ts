@@ -2,6 +2,7 @@ import { createRedisHub, listen, mintToken } from '../../src/hub/index.js';
 import type { Hub, HubOptions, RedisOptions } from '../../src/hub/index.js';
 import { createCapturingLogger } from './capturing-logger.js';
 import type { LogLine } from './capturing-logger.js';
+import { readMetrics } from './hub-metrics.js';
 import { StreamClient } from './stream-client.js';
 
 const SECRET = 'a secret of more than thirty-two bytes, for tests alone';
@@ -46,8 +47,7 @@ export class BridgingHub implements AsyncDisposable {
 
   /** What a metric of the whole hub says, by its name with labels; 0 where it says nothing. */
   async metric(name: string): Promise<number> {
-    const text = await (await fetch(`${this.url}/metrics`)).text();
-    const line = text.split('\n').find((one) => one.startsWith(`tidegate_${name} `));
+    const line = (await readMetrics(this.hub)).split('\n').find((one) => one.startsWith(`tidegate_${name} `));
     return Number(line?.split(' ').at(-1) ?? 0);
   }
 

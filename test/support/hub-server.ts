@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import { createHub, createRedisHub, createWorkerHub, listen, startPrimary } from '../../src/hub/index.js';
 import type { Hub, HubOptions, ListenOptions } from '../../src/hub/index.js';
+import { readMetrics } from './hub-metrics.js';
 import { StreamClient } from './stream-client.js';
 import { createTemporaryFolder } from './temporary-folder.js';
 
@@ -87,10 +88,8 @@ export class HubServer implements AsyncDisposable {
     return { status: response.status, headers: response.headers, body };
   }
 
-  /** The hub's metrics, by a port of their own: with authentication, its main port asks for a grant. */
-  async metrics(): Promise<string> {
-    await using server = await listen({ handler: this.hub.operationsHandler }, { port: 0 });
-    return (await fetch(`${server.url}/metrics`)).text();
+  metrics(): Promise<string> {
+    return readMetrics(this.hub);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
