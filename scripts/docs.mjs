@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
+import { renderSecurity } from './attacks.mjs';
 import { root } from './setup.mjs';
 
 const { renderReference } = await import(join(root, 'dist', 'cli', 'config', 'reference.js'));
@@ -10,6 +11,7 @@ const { HUB_ERROR_CODES } = await import(join(root, 'dist', 'hub', 'index.js'));
 const pages = {
   'docs/reference/configuration.md': renderReference(),
   'docs/reference/errors.md': renderErrors(HUB_ERROR_CODES),
+  'SECURITY.md': renderSecurity(),
 };
 
 function renderErrors(codes) {
