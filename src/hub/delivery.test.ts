@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { ANONYMOUS } from './auth/access.js';
+import type { FlushBytes } from './flush-bytes.js';
 import { HubCore } from './hub.js';
 import type { Outlet } from './subscriber.js';
 
@@ -17,6 +18,10 @@ class LaboriousOutlet implements Outlet {
     while (performance.now() - startedMs < WRITE_MS);
     this.writes.push(Buffer.from(bytes).toString());
     return true;
+  }
+
+  flush(flush: FlushBytes): boolean {
+    return this.write(flush.plain);
   }
 
   onDrain(): void {}

@@ -27,7 +27,7 @@ test('Each gap of one of several channels ends with a flush, whose cursor leads 
   for (let slice = feed.sliceAfter(0); slice !== undefined; slice = feed.sliceAfter(slice.offset))
     flushes.push(
       `${
-        Buffer.from(slice.bytes)
+        Buffer.from(slice.bytes.plain)
           .toString()
           .match(/^[^:]* /)?.[0]
       }> ${slice.offset}`,

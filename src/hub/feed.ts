@@ -1,8 +1,10 @@
 import type { Channel } from './channel.js';
 import { encodeCursor } from './frame.js';
+import { FlushBytes } from './flush-bytes.js';
 import type { Slice } from './history.js';
 import { FLUSH_BYTES_MAX } from './limits.js';
 import type { Frame } from './segment.js';
+import { isStableCut } from './stable-cut.js';
 import type { Subscriber } from './subscriber.js';
 
 /** Slices kept for subscribers at different places, until the next event. */
@@ -63,7 +65,7 @@ export class Feed {
 
   /** What one flush sends to a subscriber that has everything up to `offset`. */
   sliceAfter(offset: number): Slice | undefined {
-    // Kept for nobody else, a backfill's slices would only hold memory.
+    // Kept for nobody else, a backfill's slices would only hold memory. What is compressed of them is kept elsewhere.
     if (this.subscribers.size < 2) return this.#read(offset);
     if (this.#slices.has(offset)) return this.#slices.get(offset);
     const slice = this.#read(offset);
@@ -106,16 +108,21 @@ export function createMergedFeed({ channels, form, formatCursor }: MergedFeedOpt
       let reached = offset;
       let latest = 0;
       let next: number | undefined;
+      let isCut = false;
       for (const { channel, frame } of mergeAfter(channels, offset)) {
+        if (isCut || (parts.length > 0 && isGapBetween(channels, reached, frame.offset))) {
+          next = frame.offset;
+          break;
+        }
         const part = form(channel, frame);
-        const isFull = bytes + part.length > FLUSH_BYTES_MAX;
-        if (parts.length > 0 && (isFull || isGapBetween(channels, reached, frame.offset))) {
+        if (parts.length > 0 && bytes + part.length > FLUSH_BYTES_MAX) {
           next = frame.offset;
           break;
         }
         parts.push(part);
         bytes += part.length;
         reached = frame.offset;
+        isCut = isStableCut(frame.offset, part.length, bytes);
         if (channel.slow === 'latest') latest += 1;
       }
       if (parts.length === 0) return undefined;
@@ -123,7 +130,8 @@ export function createMergedFeed({ channels, form, formatCursor }: MergedFeedOpt
       reached = next === undefined ? headOf(channels) : next - 1;
       const conflated = publishedBetween(channels, offset, reached) - latest;
       parts.push(encodeCursor(formatCursor(reached)));
-      return { bytes: Buffer.concat(parts), offset: reached, events, ...(conflated > 0 ? { conflated } : {}) };
+      const flush = new FlushBytes([{ bytes: Buffer.concat(parts) }], next !== undefined);
+      return { bytes: flush, offset: reached, events, ...(conflated > 0 ? { conflated } : {}) };
     },
   });
 }

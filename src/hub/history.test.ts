@@ -5,6 +5,8 @@ import { History } from './history.js';
 
 const NO_LIMITS = { events: Infinity, bytes: Infinity, ageMs: Infinity, totalBytes: Infinity };
 
+const SEGMENT_BYTES_MAX = 64 * 1024;
+
 /** Appends frames of the given lengths at offsets 3, 6, 9 …, a second apart. */
 function filled(lengths: readonly number[]): History {
   const history = new History();
@@ -29,9 +31,10 @@ test('sliceAfter() gives whole frames behind any offset, at most one flush of th
       const taken = behind.slice(0, slice?.events);
       const bytes = Buffer.concat(taken.map(({ size, at }) => Buffer.alloc(size, at % 251)));
       const following = behind[taken.length];
-      const isFull = following === undefined || bytes.length + following.size > bytesMax;
+      // The rest of a segment does not fit.
+      const isFull = following === undefined || bytes.length + Math.max(following.size, SEGMENT_BYTES_MAX) > bytesMax;
       return (
-        Buffer.compare(bytes, slice?.bytes ?? Buffer.alloc(0)) === 0 &&
+        Buffer.compare(bytes, slice?.bytes.plain ?? Buffer.alloc(0)) === 0 &&
         slice?.offset === taken.at(-1)?.offset &&
         (bytes.length <= bytesMax || taken.length === 1) &&
         isFull
@@ -39,6 +42,48 @@ test('sliceAfter() gives whole frames behind any offset, at most one flush of th
     }),
     { numRuns: 300 },
   );
+});
+
+/** What a reader that begins at `start` is sent: whole segments, with their bytes, and how many other bytes. */
+function readFrom(history: History, start: number): { readonly segments: Map<object, string>; readonly own: number } {
+  const segments = new Map<object, string>();
+  let own = 0;
+  const next = (offset: number) => history.sliceAfter(offset, 256 * 1024);
+  for (let slice = next(start); slice !== undefined; slice = next(slice.offset)) {
+    for (const { bytes, segment } of slice.bytes.parts) {
+      if (segment === undefined) own += bytes.length;
+      else segments.set(segment, Buffer.from(bytes).toString('latin1'));
+    }
+  }
+  return { segments, own };
+}
+
+test('sliceAfter() names whole segments, which are the same for readers from any place; only the rest is their own', () => {
+  const sizes = fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 30, maxLength: 80 });
+  fc.assert(
+    fc.property(sizes, fc.nat(80), (all, gone) => {
+      const history = filled(all);
+      const { segments: first } = readFrom(history, 0);
+      for (const start of [0, 3 * gone, 17]) {
+        const { segments, own } = readFrom(history, start);
+        for (const [segment, text] of segments) expect(text).toBe(first.get(segment));
+        // The rest of the first segment, and the newest, which still grows.
+        expect(own).toBeLessThanOrEqual(2 * SEGMENT_BYTES_MAX);
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('a segment of which something is gone is not named whole', () => {
+  const history = filled(Array.from({ length: 100 }, () => 3000));
+  const whole = (offset: number): number =>
+    history.sliceAfter(offset, 256 * 1024)?.bytes.parts.filter(({ segment }) => segment !== undefined).length ?? 0;
+  history.trim({ ...NO_LIMITS, events: 60 }, 0);
+  const before = whole(0);
+  history.trim({ ...NO_LIMITS, events: history.events - 1 }, 0);
+  expect(whole(0)).toBeLessThanOrEqual(before);
+  expect(history.sliceAfter(0, 256 * 1024)?.bytes.parts.at(0)?.segment).toBeUndefined();
 });
 
 test('trim() gives up the oldest events, remembers what is lost, and keeps count', () => {
@@ -92,7 +137,7 @@ test('a history that is emptied knows its head and its loss', () => {
 });
 
 test('a small history takes a small buffer: its first event’s size', () => {
-  const { buffer, byteLength } = filled([200]).sliceAfter(0, 1000)?.bytes ?? Buffer.alloc(0);
+  const { buffer, byteLength } = filled([200]).sliceAfter(0, 1000)?.bytes.plain ?? Buffer.alloc(0);
   expect(byteLength).toBe(200);
   // From Node's shared pool, not a segment of its own.
   expect(buffer.byteLength).toBe(Buffer.poolSize);

@@ -1,10 +1,12 @@
+import { FlushBytes } from './flush-bytes.js';
+import type { FlushPart } from './flush-bytes.js';
 import type { HistoryLimits } from './limits.js';
 import { Segment } from './segment.js';
 import type { Frame, FrameMark } from './segment.js';
 
 /** What one flush sends to who has everything up to some offset. */
 export interface Slice {
-  readonly bytes: Uint8Array;
+  readonly bytes: FlushBytes;
   /** The offset that the receiver has everything up to afterwards. */
   readonly offset: number;
   readonly events: number;
@@ -40,7 +42,10 @@ export interface ChannelHistory {
   /** Offset and time of the oldest event kept. */
   readonly oldest: { readonly offset: number; readonly timeMs: number } | undefined;
   append(frame: Uint8Array, mark: FrameMark): void;
-  /** Whole frames behind `offset`, one at least and `bytesMax` at most; undefined where there are none. */
+  /**
+   * Whole frames behind `offset`, one at least and `bytesMax` at most; undefined where there are none. Slices may be
+   * shorter than they could be.
+   */
   sliceAfter(offset: number, bytesMax: number): Slice | undefined;
   /** The frames behind `offset`, oldest first. */
   framesAfter(offset: number): Generator<Frame, void, undefined>;
@@ -128,27 +133,31 @@ export class History implements ChannelHistory {
     this.#bytes += frame.length;
   }
 
+  /**
+   * Frames that do not fit are left out with the rest of their segment, so that readers from different places are soon
+   * sent the same runs of bytes: those that are kept compressed.
+   */
   sliceAfter(offset: number, bytesMax: number): Slice | undefined {
     if (offset >= this.headOffset) return undefined;
     let { segment: at, frame } = this.#placeAfter(offset);
-    const parts: Buffer[] = [];
+    const parts: FlushPart[] = [];
     let events = 0;
     let bytes = 0;
     let reached = offset;
     for (let segment = this.#segmentAt(at); segment !== undefined; segment = this.#segmentAt((at += 1))) {
       const fitting = segment.frameAfterBytes(frame, bytesMax - bytes);
-      const to = parts.length === 0 ? Math.max(fitting, frame + 1) : fitting;
-      if (to === frame) break;
-      parts.push(segment.slice(frame, to));
-      bytes += segment.startAt(to) - segment.startAt(frame);
+      const isWhole = fitting === segment.frameCount;
+      if (parts.length > 0 && !isWhole) break;
+      const to = Math.max(fitting, frame + 1);
+      const part = segment.slice(frame, to);
+      parts.push({ bytes: part, segment: isWhole && frame === 0 && segment !== this.#newest ? segment : undefined });
+      bytes += part.length;
       events += to - frame;
       reached = segment.offsetAt(to - 1);
       if (to < segment.frameCount) break;
       frame = 0;
     }
-    if (events === 0) return undefined;
-    const only = parts.length === 1 ? parts[0] : undefined;
-    return { bytes: only ?? Buffer.concat(parts, bytes), offset: reached, events };
+    return events === 0 ? undefined : { bytes: new FlushBytes(parts), offset: reached, events };
   }
 
   *framesAfter(offset: number): Generator<Frame, void, undefined> {

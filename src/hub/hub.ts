@@ -24,6 +24,7 @@ import { FeedRegistry } from './feed-registry.js';
 import type { Feed } from './feed.js';
 import { BodyShare } from './body-share.js';
 import { FlushPacker } from './compression.js';
+import { KeptPacks } from './kept-packs.js';
 import { NEVER_RETRY_MS } from './limits.js';
 import { createCounters } from './metrics.js';
 import type { HubCounters } from './metrics.js';
@@ -105,7 +106,7 @@ export class HubCore {
   readonly counters: HubCounters = createCounters();
   readonly subscribers = new Set<Subscriber>();
   readonly bodies: BodyShare;
-  readonly packer = new FlushPacker(this.counters);
+  readonly packer: FlushPacker;
   /** Hears of each round how long its first event waited for its last write, in milliseconds. */
   onFlushed: ((waitedMs: number) => void) | undefined;
   /** What this process has counted, for another that is asked for all. */
@@ -154,7 +155,10 @@ export class HubCore {
       report: async () => (await this.onReport?.()) ?? [],
     });
     this.store.onChanged = (channel) => this.#channelChanged(channel);
-    const { serverProperty, nodeId } = this.settings;
+    const { serverProperty, nodeId, history } = this.settings;
+    const packs = new KeptPacks({ nowMs, roomBytes: () => history.totalBytes - this.store.bytes });
+    this.packer = new FlushPacker(this.counters, packs);
+    this.store.spare = packs;
     if (serverProperty !== undefined) this.store.stamp = createServerStamp(serverProperty, nodeId);
     this.bodies = new BodyShare(this.settings.limits.bodiesBytes);
     this.#feeds = new FeedRegistry((offset) => this.store.formatCursor(offset));
@@ -404,6 +408,7 @@ export class HubCore {
       subscriber.beat(this.#heartbeat, this.settings.stallTimeoutMs),
     );
     this.backplane.keepUp();
+    this.packer.kept.forgetUnused();
     for (const subscriber of this.#expiries.takeDue(this.settings.clock.now()))
       subscriber.sendAway(EXPIRED, this.jitteredRetryMs());
   }

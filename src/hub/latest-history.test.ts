@@ -49,7 +49,7 @@ describe('LatestHistory', () => {
         for (let slice = history.sliceAfter(at, bytesMax); slice; slice = history.sliceAfter(at, bytesMax)) {
           at = slice.offset;
           conflated += slice.conflated ?? 0;
-          read.push(...Array.from(slice.bytes.toString().matchAll(/^id: ~e-(\d+)$/gm), ([, id]) => Number(id)));
+          read.push(...Array.from(slice.bytes.plain.toString().matchAll(/^id: ~e-(\d+)$/gm), ([, id]) => Number(id)));
         }
         expect(read).toEqual(expected);
         expect(conflated + read.length).toBe(all.filter((one) => one.offset > cursor).length);

@@ -4,11 +4,13 @@ import type { Pointer } from '../base/index.js';
 import { isControlType } from '../protocol/index.js';
 import { conflationKey } from './conflation-key.js';
 import type { KeyedFields } from './conflation-key.js';
+import { FlushBytes } from './flush-bytes.js';
 import { readFrame } from './form.js';
 import type { ChannelHistory, Lost, Slice } from './history.js';
 import { NOTHING_LOST } from './history.js';
 import type { HistoryLimits } from './limits.js';
 import type { Frame, FrameMark } from './segment.js';
+import { isStableCut } from './stable-cut.js';
 
 /** Offsets of the newest events, kept or replaced: what was passed over is counted in them. */
 const OFFSETS_MAX = 10_000;
@@ -89,15 +91,18 @@ export class LatestHistory implements ChannelHistory {
     const parts: Buffer[] = [];
     let bytes = 0;
     let reached = offset;
+    let isCut = false;
     for (const frame of this.framesAfter(offset)) {
-      if (parts.length > 0 && bytes + frame.bytes.length > bytesMax) break;
+      if (isCut || (parts.length > 0 && bytes + frame.bytes.length > bytesMax)) break;
       parts.push(frame.bytes);
       bytes += frame.bytes.length;
       reached = frame.offset;
+      isCut = isStableCut(frame.offset, frame.bytes.length, bytes);
     }
     if (parts.length === 0) return undefined;
     const conflated = this.publishedBetween(offset, reached) - parts.length;
-    return { bytes: Buffer.concat(parts, bytes), offset: reached, events: parts.length, conflated };
+    const flush = new FlushBytes([{ bytes: Buffer.concat(parts, bytes) }], reached < this.#headOffset);
+    return { bytes: flush, offset: reached, events: parts.length, conflated };
   }
 
   *framesAfter(offset: number): Generator<Frame, void, undefined> {

@@ -126,11 +126,14 @@ function addBackplane(registry: MetricsRegistry, backplane: Backplane, condition
   addLabelledCounter(registry, errors, () => condition.errors);
 }
 
-function addCompression(registry: MetricsRegistry, { counters }: HubCore): void {
+function addCompression(registry: MetricsRegistry, { counters, packer }: HubCore): void {
   const count = (name: string, help: string, read: () => number): void => addCounter(registry, { name, help }, read);
-  count('compressed_flushes_total', 'Flushes compressed, each for all who get it', () => counters.compressedFlushes);
+  const help = 'Flushes, and parts of the history, compressed, each for all that are sent it';
+  count('compressed_flushes_total', help, () => counters.compressedFlushes);
   count('compression_input_bytes_total', 'Bytes of them before', () => counters.compressionInputBytes);
   count('compression_output_bytes_total', 'Bytes of them after', () => counters.compressionOutputBytes);
+  const kept = { name: 'compression_kept_bytes', help: 'Bytes of compressed history kept for later readers' };
+  addGauge(registry, kept, () => packer.kept.bytes);
 }
 
 function addFlushLatency(registry: MetricsRegistry, hub: HubCore): void {

@@ -21,6 +21,12 @@ export interface Placement {
 /** Changes an event on its way into a node's history: once for all its subscribers there. */
 export type FrameStamp = (frame: EncodedFrame, cursor: Cursor) => EncodedFrame;
 
+/** Memory that can be given up at any time. */
+export interface SpareBytes {
+  readonly bytes: number;
+  shrinkTo(bytesMax: number): void;
+}
+
 export interface ChannelStoreOptions {
   readonly history: HistoryLimits;
   /** Then `too-many-channels`. */
@@ -42,6 +48,8 @@ export class ChannelStore {
   onChanged: ((channel: Channel) => void) | undefined;
   /** Applied to each event that is appended, but for the ends of channels. */
   stamp: FrameStamp | undefined;
+  /** What is kept beside the histories and counts as history; it goes before they do. */
+  spare: SpareBytes | undefined;
   readonly #options: ChannelStoreOptions;
   #epoch: string;
   /** The epoch before this one, and where it ended. */
@@ -157,7 +165,7 @@ export class ChannelStore {
     // Who follows it gets everything first: a burst longer than the history is no reader's fault.
     this.onChanged?.(channel);
     this.trim(channel);
-    if (this.#bytes > this.#options.history.totalBytes) this.#makeSpace();
+    if (this.#bytes + (this.spare?.bytes ?? 0) > this.#options.history.totalBytes) this.#makeSpace();
   }
 
   /** Gives up what is over the channel's limits, unless the channel was let go of. */
@@ -196,6 +204,8 @@ export class ChannelStore {
 
   #makeSpace(): void {
     const target = this.#options.history.totalBytes * SPACE_SHARE;
+    this.spare?.shrinkTo(Math.max(0, target - this.#bytes));
+    if (this.#bytes <= this.#options.history.totalBytes) return;
     while (this.#bytes > target) {
       this.#space.visitNext(([, channel]) => {
         this.#bytes -= channel.halve();

@@ -4,20 +4,19 @@ import type { Channel } from './channel.js';
 import type { Pings } from './compat/pings.js';
 import type { Connection } from './connection.js';
 import type { Feed } from './feed.js';
+import type { FlushBytes } from './flush-bytes.js';
 import { encodeConflated, encodeError, encodeGaps, encodeLive } from './frame.js';
-import type { Slice } from './history.js';
 
 /** Where a subscriber's bytes go: a socket, an HTTP/2 stream, or a response. */
 export interface Outlet {
-  /**
-   * False where its buffer is full; `onDrain` is called when it has room again. `slice` is where the bytes come
-   * from if others are sent the same: an outlet that changes them need do so once for all.
-   */
-  write(bytes: Uint8Array, slice?: Slice): boolean;
+  /** Takes the subscriber's own bytes. False where its buffer is full; `onDrain` is called when it has room again. */
+  write(bytes: Uint8Array): boolean;
+  /** Takes bytes that others are sent too, in the form that this outlet needs; says what `write` says. */
+  flush(flush: FlushBytes): boolean;
   /** Bytes taken but not yet handed to the system. */
   readonly pendingBytes: number;
   onDrain(resume: () => void): void;
-  /** Ends the response after what is written. */
+  /** Ends the response after what is written, so that its client can tell that from a cut. */
   end(): void;
   /** Cuts the connection now. */
   destroy(): void;
@@ -120,7 +119,7 @@ export class Subscriber {
     else {
       this.#offset = slice.offset;
       this.#context.counters.deliveries += slice.events;
-      this.write(slice.bytes, slice);
+      this.#wrote(slice.bytes.byteCount, this.#outlet.flush(slice.bytes));
       if (slice.conflated !== undefined) this.#countConflated(slice.conflated);
     }
     if (this.isBlocked) return;
@@ -128,20 +127,9 @@ export class Subscriber {
     else this.#reachHead();
   }
 
-  /** Sends bytes; without a `slice` they are no part of the history. */
-  write(bytes: Uint8Array, slice?: Slice): void {
-    const { counters } = this.#context;
-    counters.writes += 1;
-    counters.deliveredBytes += bytes.length;
-    this.#hasWritten = true;
-    const hasRoom = this.#outlet.write(bytes, slice);
-    // A write may be larger than the outlet's buffer and yet be with the system already.
-    if (hasRoom || this.#outlet.pendingBytes === 0 || this.isBlocked) return;
-    this.#blockedSinceMs = this.#context.nowMs();
-    this.#outlet.onDrain(() => {
-      this.#blockedSinceMs = 0;
-      this.#context.scheduleTurn(this);
-    });
+  /** Sends bytes that are no part of the history. */
+  write(bytes: Uint8Array): void {
+    this.#wrote(bytes.length, this.#outlet.write(bytes));
   }
 
   /** Called once per heartbeat interval: keeps an idle connection open, cuts one that is stuck. */
@@ -178,6 +166,20 @@ export class Subscriber {
   destroy(): void {
     this.#closedAtMs ||= this.#context.nowMs();
     this.#outlet.destroy();
+  }
+
+  #wrote(byteCount: number, hasRoom: boolean): void {
+    const { counters } = this.#context;
+    counters.writes += 1;
+    counters.deliveredBytes += byteCount;
+    this.#hasWritten = true;
+    // A write may be larger than the outlet's buffer and yet be with the system already.
+    if (hasRoom || this.#outlet.pendingBytes === 0 || this.isBlocked) return;
+    this.#blockedSinceMs = this.#context.nowMs();
+    this.#outlet.onDrain(() => {
+      this.#blockedSinceMs = 0;
+      this.#context.scheduleTurn(this);
+    });
   }
 
   get #isClosed(): boolean {

@@ -92,7 +92,7 @@ test('a client that asks for gzip reads events as they come; one that does not g
   await using gzip = await (await GzipClient.open(hub, 'a')).live();
   expect(gzip.headers).toMatchObject({
     'content-encoding': 'gzip',
-    'content-type': 'text/event-stream',
+    'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache, no-transform',
     vary: 'Accept-Encoding',
   });

@@ -22,7 +22,7 @@ test('GET /sse takes the token from the query and says who the connection is', a
   await using hub = await startHub();
   await using client = await StreamClient.open(`${hub.url}/sse?Authorization=${await tokenOf('shop', 'ann')}`);
   expect(client.status).toBe(200);
-  expect(client.headers['content-type']).toBe('text/event-stream');
+  expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
   expect(client.headers['x-connection-id']).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
   const refused = await fetch(`${hub.url}/sse?Authorization=nonsense`);
   expect(refused.status).toBe(401);

@@ -12,6 +12,7 @@ describe('a refusal that a native EventSource can hear', () => {
     await client.ended();
     expect(client.status).toBe(200);
     expect(client.headers['cache-control']).toBe('no-store');
+    expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
     expect(client.types).toEqual(['tidegate.error']);
     expect(JSON.parse(client.events[0]?.data ?? '')).toMatchObject({
       code: 'invalid-cursor',

@@ -83,6 +83,7 @@ test('a subscriber that was told what one channel lost is told of another, lost 
   const drains: (() => void)[] = [];
   const outlet = {
     write: (bytes: Uint8Array) => written.push(bytes) < 0,
+    flush: ({ plain }: { readonly plain: Uint8Array }) => written.push(plain) < 0,
     pendingBytes: 1,
     onDrain: (resume: () => void) => void drains.push(resume),
     end: () => undefined,

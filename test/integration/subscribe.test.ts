@@ -7,7 +7,7 @@ test('a stream opens with its cursor, its channels and a retry, in one write', a
   await using client = await (await hub.subscribe('a')).event('tidegate.live');
   expect(client.status).toBe(200);
   expect(client.headers).toMatchObject({
-    'content-type': 'text/event-stream',
+    'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache, no-transform',
     'x-accel-buffering': 'no',
   });
@@ -15,7 +15,7 @@ test('a stream opens with its cursor, its channels and a retry, in one write', a
   expect(JSON.parse(client.events[0]?.data ?? '')).toEqual({ channels: ['a'], heartbeatMs: 15_000 });
   expect(client.lastEventId).toMatch(/^~[0-9a-z]{10}-0$/);
   expect(client.retries).toEqual([1234]);
-  expect(client.chunks).toBe(1);
+  expect(client.reads).toBe(1);
 });
 
 test('events come with their cursor as id, in order, also when nobody was there at the time', async () => {
@@ -60,7 +60,7 @@ test('a burst of events in one turn is one write per subscriber', async () => {
   expect((await metric(hub, 'tidegate_writes_total')) - writesBefore).toBe(20);
   expect(await metric(hub, 'tidegate_events_delivered_total')).toBe(2000);
   for (const client of clients) {
-    expect(client.chunks).toBe(2);
+    expect(client.reads).toBe(2);
     await client[Symbol.asyncDispose]();
   }
 });

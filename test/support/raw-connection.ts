@@ -2,14 +2,12 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
-import type { HubServer } from './hub-server.js';
-
 /** A connection that says what it likes, and what came back until now. */
 export class RawConnection implements AsyncDisposable {
   readonly socket: Socket;
   text = '';
 
-  constructor(hub: HubServer) {
+  constructor(hub: { readonly port: number }) {
     this.socket = connect({ port: hub.port, host: '127.0.0.1', noDelay: true });
     this.socket.on('data', (bytes: Buffer) => (this.text += bytes.toString('latin1'))).on('error', () => undefined);
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 
 import { createEventParser, isControlType } from '../../src/protocol/index.js';
 import type { ParsedEvent } from '../../src/protocol/index.js';
@@ -16,24 +17,23 @@ export class StreamClient implements AsyncDisposable {
   readonly comments: string[] = [];
   readonly retries: number[] = [];
   raw = '';
-  /** How often bytes came: no more than the hub's writes. */
-  chunks = 0;
   isEnded = false;
   readonly #request: ClientRequest;
   readonly #response: IncomingMessage;
+  readonly #countReads: () => number;
   readonly #waiting = new Set<() => void>();
   #lastEventId = '';
 
-  private constructor(clientRequest: ClientRequest, response: IncomingMessage) {
+  private constructor(clientRequest: ClientRequest, response: IncomingMessage, countReads: () => number) {
     this.#request = clientRequest;
     this.#response = response;
+    this.#countReads = countReads;
     const parser = createEventParser({
       onEvent: (event) => this.events.push(event),
       onComment: (comment) => this.comments.push(comment),
       onRetry: (retryMs) => this.retries.push(retryMs),
     });
     response.on('data', (chunk: Buffer) => {
-      this.chunks += 1;
       this.raw += chunk.toString('latin1');
       parser.push(chunk);
       this.#lastEventId = parser.lastEventId;
@@ -54,10 +54,17 @@ export class StreamClient implements AsyncDisposable {
       agent: false,
       headers: { Accept: 'text/event-stream', ...Object.fromEntries(encoded) },
     });
+    let reads = 0;
+    clientRequest.once('socket', (socket: Socket) => void socket.on('data', () => (reads += 1)));
     clientRequest.end();
     const [response] = (await once(clientRequest, 'response')) as [IncomingMessage];
     clientRequest.on('error', () => undefined);
-    return new StreamClient(clientRequest, response);
+    return new StreamClient(clientRequest, response, () => reads);
+  }
+
+  /** How often bytes came on the connection, the head's included: no more than the hub's writes. */
+  get reads(): number {
+    return this.#countReads();
   }
 
   get status(): number {

@@ -3,8 +3,10 @@ import { gunzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 
+import { handedOn } from '../../../test/support/cautious-inflater.js';
 import { FlushPacker } from '../compression.js';
-import type { Slice } from '../history.js';
+import { FlushBytes } from '../flush-bytes.js';
+import { KeptPacks } from '../kept-packs.js';
 import { createCounters } from '../metrics.js';
 import type { Outlet } from '../subscriber.js';
 import { createGzipOutlet } from './gzip-outlet.js';
@@ -21,6 +23,10 @@ class CollectingOutlet implements Outlet {
   write(bytes: Uint8Array): boolean {
     this.written.push(bytes);
     return this.hasRoom;
+  }
+
+  flush(flush: FlushBytes): boolean {
+    return this.write(flush.plain);
   }
 
   onDrain(resume: () => void): void {
@@ -41,7 +47,10 @@ class CollectingOutlet implements Outlet {
 }
 
 const nothing = (): void => undefined;
-const sliceOf = (bytes: Uint8Array): Slice => ({ bytes, offset: 1, events: 1 });
+const createPacker = (): FlushPacker =>
+  new FlushPacker(createCounters(), new KeptPacks({ nowMs: () => 0, roomBytes: () => Infinity }));
+/** Bytes of the gzip header, before the blocks. */
+const HEADER_BYTES = 10;
 
 test('createGzipOutlet() gives every subscriber a whole gzip member, wherever it joined and whatever it was told', () => {
   // Text that compresses and bytes that do not; around 1 KiB, where the form changes.
@@ -50,16 +59,17 @@ test('createGzipOutlet() gives every subscriber a whole gzip member, wherever it
   const step = fc.record({ flush: bytes, control: fc.option(fc.uint8Array({ maxLength: 60 })) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
-      const packer = new FlushPacker(createCounters());
-      const slices = steps.map(({ flush }) => sliceOf(flush));
+      const packer = createPacker();
+      const flushes = steps.map(({ flush }) => FlushBytes.of(flush));
       for (let joinedAt = 0; joinedAt <= steps.length; joinedAt += 1) {
         const collected = new CollectingOutlet();
         const outlet = createGzipOutlet(collected, packer);
         const plain: Uint8Array[] = [];
-        for (const [at, { flush, control }] of [...steps.entries()].slice(joinedAt)) {
-          if (control !== null) outlet.write(control);
-          outlet.write(flush, slices[at]);
-          plain.push(...(control === null ? [] : [control]), flush);
+        for (const [at, flush] of [...flushes.entries()].slice(joinedAt)) {
+          const control = steps[at]?.control ?? Buffer.alloc(0);
+          outlet.write(control);
+          outlet.flush(flush);
+          plain.push(control, flush.plain);
         }
         outlet.end();
         expect(gunzipSync(collected.bytes).equals(Buffer.concat(plain))).toBe(true);
@@ -70,12 +80,33 @@ test('createGzipOutlet() gives every subscriber a whole gzip member, wherever it
   );
 });
 
+test('createGzipOutlet() writes nothing that an inflater holds back until more comes', () => {
+  const bytes = fc.oneof(
+    fc.uint8Array({ maxLength: 200 }),
+    fc.nat(2000).map((length) => Buffer.alloc(length, 'tide ')),
+  );
+  fc.assert(
+    fc.property(fc.array(fc.record({ bytes, isFlush: fc.boolean() }), { maxLength: 6 }), (writes) => {
+      const collected = new CollectingOutlet();
+      const outlet = createGzipOutlet(collected, createPacker());
+      const plain: Uint8Array[] = [];
+      for (const write of writes) {
+        plain.push(write.bytes);
+        if (write.isFlush) outlet.flush(FlushBytes.of(write.bytes));
+        else outlet.write(write.bytes);
+        expect(handedOn(collected.bytes.subarray(HEADER_BYTES)).equals(Buffer.concat(plain))).toBe(true);
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
+
 test('createGzipOutlet() hands the very same bytes of a flush to all', () => {
-  const packer = new FlushPacker(createCounters());
-  const slice = sliceOf(Buffer.alloc(5000, 'tide'));
+  const packer = createPacker();
+  const flush = FlushBytes.of(Buffer.alloc(5000, 'tide'));
   const written = Array.from({ length: 3 }, () => {
     const collected = new CollectingOutlet();
-    createGzipOutlet(collected, packer).write(slice.bytes, slice);
+    createGzipOutlet(collected, packer).flush(flush);
     return collected.written.at(-1);
   });
   expect(new Set(written).size).toBe(1);
@@ -83,7 +114,7 @@ test('createGzipOutlet() hands the very same bytes of a flush to all', () => {
 
 test('createGzipOutlet() passes on how full the way is, and a cut, without a trailer', () => {
   const collected = new CollectingOutlet();
-  const outlet = createGzipOutlet(collected, new FlushPacker(createCounters()));
+  const outlet = createGzipOutlet(collected, createPacker());
   collected.hasRoom = false;
   expect(outlet.write(Buffer.from('a'))).toBe(false);
   expect(outlet.pendingBytes).toBe(7);

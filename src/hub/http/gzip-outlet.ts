@@ -19,15 +19,16 @@ export function createGzipOutlet(outlet: Outlet, packer: FlushPacker): Outlet {
   let byteCount = 0;
   outlet.write(HEADER);
   return {
-    write(bytes, slice) {
+    write(bytes) {
       byteCount += bytes.length;
-      if (slice === undefined) {
-        crc = crc32(bytes, crc);
-        return outlet.write(storedBlocks(bytes));
-      }
-      const packed = packer.pack(slice);
+      crc = crc32(bytes, crc);
+      return outlet.write(storedBlocks(bytes));
+    },
+    flush(flush) {
+      byteCount += flush.byteCount;
+      const packed = packer.pack(flush);
       crc = combineCrc32(crc, packed.crc, packed.shift);
-      return outlet.write(packed.bytes);
+      return outlet.flush(packed.bytes);
     },
     get pendingBytes() {
       return outlet.pendingBytes;

@@ -3,18 +3,23 @@ import { constants } from 'node:http2';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Writable } from 'node:stream';
 
+import { chunkOf } from '../chunk.js';
 import type { Outlet } from '../subscriber.js';
 
 /**
- * The way to a subscriber once the response's head is out. The body of an HTTP/1.1 stream has no framing: it
- * ends with the connection. So a flush goes to every socket as the same bytes, past the response's own
- * bookkeeping. On HTTP/2 its stream takes them; where there is neither to see, the response does.
+ * The way to a subscriber once the response's head is out. On HTTP/1.1 a flush goes to every socket as the same chunk,
+ * past the response's own bookkeeping, and the response adds the last chunk at its end. HTTP/1.0 knows no chunks: there
+ * the body ends with the connection. On HTTP/2 its stream takes the bytes; where there is neither to see, the response
+ * does, and frames them itself.
  */
 export function createOutlet(response: ServerResponse): Outlet {
   const http2Stream = http2StreamOf(response);
-  const stream: Writable = http2Stream ?? (isUnframed(response) ? response.socket : response);
+  const socket = socketOf(response);
+  const stream: Writable = http2Stream ?? socket ?? response;
+  const isChunked = socket !== undefined && response.chunkedEncoding;
   return {
-    write: (bytes) => stream.write(bytes),
+    write: (bytes) => stream.write(isChunked ? chunkOf([bytes]) : bytes),
+    flush: (flush) => stream.write(isChunked ? flush.chunk : flush.plain),
     get pendingBytes() {
       return stream.writableLength;
     },
@@ -39,8 +44,7 @@ export function isGone(response: ServerResponse): boolean {
   return http2StreamOf(response)?.destroyed ?? true;
 }
 
-function isUnframed(response: ServerResponse): response is ServerResponse & { readonly socket: Writable } {
-  return (
-    response.req.httpVersionMajor === 1 && response.socket !== null && response.headersSent && !response.chunkedEncoding
-  );
+/** The socket behind an HTTP/1 response, once its head is out. */
+function socketOf({ req, socket, headersSent }: ServerResponse): Writable | undefined {
+  return req.httpVersionMajor === 1 && socket !== null && headersSent ? socket : undefined;
 }

@@ -14,7 +14,7 @@ export function eventSourceAnswer(error: HubError, retryMs: number): WholeAnswer
   const waitMs = traits.isRetryable ? retryMs : NEVER_RETRY_MS;
   return {
     status: 200,
-    headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' },
+    headers: { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-store' },
     body: encodeError({ code, message, retryable: traits.isRetryable }, waitMs),
   };
 }

@@ -63,9 +63,10 @@ export class ResponseReply implements Reply {
 
   stream(headers: Readonly<Record<string, string>>, begin: (outlet: Outlet) => void): void {
     const response = this.#response;
-    // Without either header the body ends with the connection: see createOutlet.
-    response.removeHeader('Transfer-Encoding');
-    if (response.req.httpVersionMajor === 1) response.setHeader('Connection', 'close');
+    const { httpVersionMajor, httpVersionMinor } = response.req;
+    // Node would send chunks to a client of HTTP/1.0 that says `TE: chunked`; see createOutlet.
+    if (httpVersionMajor === 1 && httpVersionMinor === 0) response.removeHeader('Transfer-Encoding');
+    if (httpVersionMajor === 1) response.setHeader('Connection', 'close');
     response.writeHead(200, headers as OutgoingHttpHeaders);
     const way = http2StreamOf(response) ?? response.socket;
     way?.cork();

@@ -1,6 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 
+import { chunkOf, LAST_CHUNK } from '../chunk.js';
+import type { FlushBytes } from '../flush-bytes.js';
 import type { Outlet } from '../subscriber.js';
 import type { Reply, WholeAnswer } from './reply.js';
 
@@ -40,7 +42,7 @@ export class SocketReply implements Reply {
 
   stream(headers: Readonly<Record<string, string>>, begin: (outlet: Outlet) => void): void {
     this.#socket.cork();
-    this.#writeHead(200, headers);
+    this.#writeHead(200, { ...headers, 'Transfer-Encoding': 'chunked' });
     begin(new SocketOutlet(this.#socket));
     this.#socket.uncork();
   }
@@ -61,7 +63,7 @@ export class SocketReply implements Reply {
   }
 }
 
-/** The way to a subscriber that has a socket of its own and nothing in between. */
+/** The way to a subscriber that has a socket of its own and nothing in between; only HTTP/1.1 comes here. */
 class SocketOutlet implements Outlet {
   readonly #socket: Socket;
 
@@ -74,7 +76,11 @@ class SocketOutlet implements Outlet {
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#socket.write(bytes);
+    return this.#socket.write(chunkOf([bytes]));
+  }
+
+  flush(flush: FlushBytes): boolean {
+    return this.#socket.write(flush.chunk);
   }
 
   onDrain(resume: () => void): void {
@@ -82,7 +88,7 @@ class SocketOutlet implements Outlet {
   }
 
   end(): void {
-    this.#socket.end();
+    this.#socket.end(LAST_CHUNK);
   }
 
   destroy(): void {

@@ -34,7 +34,7 @@ export interface StreamExchange {
 }
 
 const STREAM_HEADERS = {
-  'Content-Type': 'text/event-stream',
+  'Content-Type': 'text/event-stream; charset=utf-8',
   // Proxies must neither keep nor compress it, and nginx must not collect it.
   'Cache-Control': 'no-cache, no-transform',
   'X-Accel-Buffering': 'no',
