@@ -42,6 +42,7 @@ export interface LoadResult {
   readonly answeredMs: number;
 }
 
+const LINE_END_BYTES = 2;
 const MARK = Buffer.from('{"t":');
 /** Every so many connections one is looked at for latency. */
 const SAMPLED = 97;
@@ -96,10 +97,14 @@ class Connection {
   /** On HTTP/1.1 the head comes before what is packed; it is small and comes in one read. */
   #gunzip(wire: Wire | undefined): (chunk: Buffer) => void {
     const gunzip = createGunzip().on('data', (chunk: Buffer) => this.#read(chunk));
-    let isBody = wire === 'http2';
+    const unpack = (bytes: Buffer): void => void gunzip.write(bytes);
+    if (wire === 'http2') return unpack;
+    let take: ((bytes: Buffer) => void) | undefined;
     return (chunk) => {
-      gunzip.write(isBody ? chunk : chunk.subarray(chunk.indexOf('\r\n\r\n') + 4));
-      isBody = true;
+      if (take !== undefined) return take(chunk);
+      const bodyAt = chunk.indexOf('\r\n\r\n') + 4;
+      take = /^transfer-encoding: chunked\r$/im.test(chunk.toString('latin1', 0, bodyAt)) ? dechunk(unpack) : unpack;
+      take(chunk.subarray(bodyAt));
     };
   }
 
@@ -119,6 +124,32 @@ class Connection {
     }
     this.#carry = bytes.subarray(at === -1 ? Math.max(end, bytes.length - MARK.length + 1) : at);
   }
+}
+
+/** Takes a body in chunks, cut anywhere, and hands on what is in them. */
+function dechunk(take: (bytes: Buffer) => void): (bytes: Buffer) => void {
+  /** Bytes of the chunk that are still to come, and of the line end behind it. */
+  let left = 0;
+  let line = '';
+  return (bytes) => {
+    for (let at = 0; at < bytes.length;) {
+      if (left > LINE_END_BYTES) {
+        const data = bytes.subarray(at, at + left - LINE_END_BYTES);
+        take(data);
+        left -= data.length;
+        at += data.length;
+      } else if (left > 0) {
+        left -= 1;
+        at += 1;
+      } else {
+        line += String.fromCharCode(bytes[at] ?? 0);
+        at += 1;
+        if (!line.endsWith('\n')) continue;
+        left = Number.parseInt(line, 16) + LINE_END_BYTES;
+        line = '';
+      }
+    }
+  };
 }
 
 const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));

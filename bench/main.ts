@@ -8,7 +8,7 @@ import { compileTools } from './c-tools.js';
 import type { Figures, Load } from './load.js';
 import { LOADS } from './measures.js';
 
-import { hasNchan } from './servers.js';
+import { compareWith, hasNchan, withBefore } from './servers.js';
 import type { ServerName } from './servers.js';
 
 const USAGE = `npm run bench -- [options]
@@ -16,6 +16,8 @@ const USAGE = `npm run bench -- [options]
   --rounds N      of each load on each server, in turn (default 5)
   --seconds N     that a load is looked at (default 5)
   --only PATTERN  loads whose name fits this regular expression (default all)
+  --servers PATTERN  of them the servers whose name fits (default all)
+  --before FOLDER measures the build of another checkout too, in turn with this one
   --tools FOLDER  fan-out is measured by sseload.c and ssepub.c of that folder
   --help          shows this, and the loads`;
 
@@ -28,12 +30,22 @@ function readOptions(): ReturnType<typeof parse> {
   }
 }
 
-function parse(): { rounds: string; seconds: string; only: string; tools?: string; help?: boolean } {
+function parse(): {
+  rounds: string;
+  seconds: string;
+  only: string;
+  servers: string;
+  before?: string;
+  tools?: string;
+  help?: boolean;
+} {
   return parseArgs({
     options: {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '5' },
       only: { type: 'string', default: '' },
+      servers: { type: 'string', default: '' },
+      before: { type: 'string' },
       tools: { type: 'string' },
       help: { type: 'boolean' },
     },
@@ -47,6 +59,7 @@ if (values.help === true) {
 }
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
+if (values.before !== undefined) compareWith(values.before);
 const tools = values.tools === undefined ? undefined : compileTools(values.tools);
 
 interface Row {
@@ -75,7 +88,8 @@ function summarize(runs: readonly Figures[]): Row['figures'] {
 
 /** The rounds interleaved, A B C A B C …, so that a machine whose speed drifts is fair to all. */
 async function measure(load: Load): Promise<readonly Row[]> {
-  const servers = load.servers.filter((server) => server !== 'nchan' || hasNchan);
+  const fits = new RegExp(values.servers);
+  const servers = withBefore(load.servers).filter((name) => fits.test(name) && (name !== 'nchan' || hasNchan));
   const runs = new Map<ServerName, Figures[]>(servers.map((server) => [server, []]));
   for (let round = 0; round < rounds; round += 1) {
     for (const server of servers) {
@@ -92,11 +106,13 @@ const shown = (value: number): string =>
 
 function print(load: Load, rows: readonly Row[]): void {
   console.log(`\n${load.name}`);
-  const [ours] = rows.find(({ server }) => server === 'tidegate')?.figures[load.compared] ?? [Number.NaN];
+  const figureOf = (name: string): number =>
+    rows.find(({ server }) => server === name)?.figures[load.compared]?.[0] ?? Number.NaN;
   for (const { server, figures } of rows) {
-    const [theirs] = figures[load.compared] ?? [Number.NaN];
+    const compared = server.startsWith('before: ') ? server.slice('before: '.length) : 'tidegate';
+    const [ours, theirs] = [figureOf(compared), figureOf(server)];
     const ratio = load.isMoreBetter ? ours / theirs : theirs / ours;
-    const times = server === 'tidegate' ? '' : `  tidegate is ${ratio.toFixed(2)} x ${load.compared}`;
+    const times = server === 'tidegate' ? '' : `  ${compared} is ${ratio.toFixed(2)} x ${load.compared}`;
     console.log(`  ${server}${times}`);
     for (const [name, [median, low, high]] of Object.entries(figures))
       console.log(`    ${name.padEnd(24)} ${shown(median).padStart(12)}   (${shown(low)} … ${shown(high)})`);

@@ -1,6 +1,7 @@
 import { hasRedis } from '../test/support/redis-server.js';
 import type { CTools } from './c-tools.js';
 import { PUBLISHING_SECONDS_MAX } from './load.js';
+import { backfill } from './gzip-backfill.js';
 import { INGEST_LOADS } from './ingest-loads.js';
 import type { Figures, Load, MeasureOptions } from './load.js';
 import type { LoadOptions, LoadResult } from './load-generator.js';
@@ -107,7 +108,7 @@ const idle: Load = {
     const connections = 10_000;
     await using server = await startServer(name);
     const collect = (): void => {
-      if (name === 'tidegate') for (const pid of server.pids) process.kill(pid, 'SIGUSR2');
+      if (name.endsWith('tidegate')) for (const pid of server.pids) process.kill(pid, 'SIGUSR2');
     };
     const before = residentBytes(server.pids);
     const holding = runProgram<LoadResult>('load-generator.ts', {
@@ -258,6 +259,7 @@ export const LOADS: readonly Load[] = [
   { ...fanOut(9000, 50, WORKERS), name: 'workers: 9000 subscribers x 50 events/s' },
   stuck,
   gzip,
+  backfill,
   idle,
   users,
   burst,

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 import type { HubOptions } from '../src/hub/index.js';
 import { createCertificate } from '../test/support/certificate.js';
@@ -16,8 +16,12 @@ export type ServerName =
   | 'tidegate over TLS'
   | 'tidegate over HTTP/2'
   | 'tidegate with gzip'
+  | BeforeName
   | 'naive'
   | 'nchan';
+
+/** The same hub as another checkout has built it. */
+type BeforeName = 'before: tidegate' | 'before: tidegate with gzip';
 
 /** A server under load, in a process of its own. */
 export interface BenchServer extends AsyncDisposable {
@@ -38,6 +42,22 @@ export const hasNchan = existsSync(NCHAN_MODULE) && existsSync('/usr/sbin/nginx'
 
 const HUB = { script: 'tidegate', subscribe: '/subscribe/bench', publish: '/publish/bench?raw=true' } as const;
 
+/** The checkout whose build is measured beside this one. */
+let beforeFolder: string | undefined;
+
+/** `folder` is another checkout, built; loads on the hub are then measured on both, in turn. */
+export function compareWith(folder: string): void {
+  beforeFolder = folder;
+}
+
+/** `servers`, each followed by the same of the other build, if there is one. */
+export function withBefore(servers: readonly ServerName[]): readonly ServerName[] {
+  if (beforeFolder === undefined) return servers;
+  return servers.flatMap((name): readonly ServerName[] =>
+    name === 'tidegate' || name === 'tidegate with gzip' ? [name, `before: ${name}`] : [name],
+  );
+}
+
 /** Starts a server in processes of its own; `hub` are options of a hub in one process over plain HTTP. */
 export async function startServer(name: ServerName, hub: HubOptions = {}): Promise<BenchServer> {
   switch (name) {
@@ -45,6 +65,10 @@ export async function startServer(name: ServerName, hub: HubOptions = {}): Promi
       return startNode(name, { ...HUB, options: { hub } });
     case 'tidegate with gzip':
       return startNode(name, { ...HUB, isGzip: true });
+    case 'before: tidegate':
+      return startNode(name, { ...HUB, options: { hub }, folder: beforeFolder });
+    case 'before: tidegate with gzip':
+      return startNode(name, { ...HUB, isGzip: true, folder: beforeFolder });
     case 'tidegate over TLS':
       return startNode(name, { ...HUB, wire: 'https', options: { tls: createCertificate() } });
     case 'tidegate over HTTP/2':
@@ -65,12 +89,14 @@ interface NodeServer {
   readonly wire?: Wire;
   readonly isGzip?: boolean;
   readonly options?: object;
+  /** The checkout that it runs from (default: this one). */
+  readonly folder?: string | undefined;
 }
 
 async function startNode(name: ServerName, server: NodeServer): Promise<BenchServer> {
-  const { script, subscribe, publish, wire = 'http', isGzip = false, options = {} } = server;
+  const { script, subscribe, publish, wire = 'http', isGzip = false, options = {}, folder } = server;
   const port = PORTS[script];
-  const node = await spawnNode(script, port, options);
+  const node = await spawnNode(script, port, options, folder);
   const url = `${wire === 'http' ? 'http' : 'https'}://127.0.0.1:${port}`;
   return {
     name,
@@ -88,8 +114,10 @@ export async function spawnNode(
   script: NodeServer['script'],
   port: number,
   options: object,
+  folder = '.',
 ): Promise<AsyncDisposable & { readonly pid: number }> {
-  const args = ['--expose-gc', `bench/servers/${script}.mjs`, String(port), JSON.stringify(options)];
+  const path = resolve(folder, 'bench', 'servers', `${script}.mjs`);
+  const args = ['--expose-gc', path, String(port), JSON.stringify(options)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   await listening(port);
   return { pid: child.pid ?? 0, [Symbol.asyncDispose]: () => stop(child) };
@@ -99,7 +127,7 @@ export async function spawnNode(
 async function startWorkers(name: ServerName, workers: number): Promise<BenchServer> {
   const args = ['dist/cli/main.js', 'serve', '--workers', String(workers), '--hub.drainMs', '0', '--port'];
   const child = spawn(process.execPath, [...args, String(PORTS.tidegate)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  await new Promise((resolve) => child.stdout.once('data', resolve));
+  await new Promise((tell) => child.stdout.once('data', tell));
   child.stdout.resume();
   const supervisor = child.pid ?? 0;
   const url = `http://127.0.0.1:${PORTS.tidegate}`;
@@ -140,20 +168,20 @@ function childrenOf(pid: number): readonly number[] {
 }
 
 async function stop(child: ChildProcess): Promise<void> {
-  const gone = new Promise((resolve) => child.once('exit', resolve));
+  const gone = new Promise((tell) => child.once('exit', tell));
   child.kill('SIGTERM');
   await gone;
 }
 
 async function listening(port: number): Promise<void> {
   for (const deadlineMs = Date.now() + 10_000; Date.now() < deadlineMs;) {
-    const isUp = await new Promise<boolean>((resolve) => {
+    const isUp = await new Promise<boolean>((tell) => {
       const socket = connect(port, '127.0.0.1');
-      socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
+      socket.on('connect', () => tell(true)).on('error', () => tell(false));
       socket.on('connect', () => socket.destroy());
     });
     if (isUp) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((tell) => setTimeout(tell, 50));
   }
   throw new Error(`Nothing listens on port ${port}`);
 }

@@ -182,6 +182,35 @@ test('a flush is compressed once, for one subscriber or for fifty', async () => 
   for (const client of clients) await client[Symbol.asyncDispose]();
 });
 
+test('readers from any place read the same, plain or gzip, and share what is compressed of the history', async () => {
+  await using hub = await HubServer.start();
+  const published: string[] = [];
+  const cursors: string[] = [];
+  for (let at = 0; at < 400; at += 1) {
+    const data = `${at} ${LARGE.repeat(at % 13)}`;
+    published.push(data);
+    cursors.push((await hub.hub.publish('a', { data })).cursor);
+  }
+  const metric = async (name: string): Promise<number> => {
+    const metrics = String((await hub.get('/metrics')).body['text']);
+    return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(metrics)?.[1]);
+  };
+  const read = async (from: number): Promise<void> => {
+    const target = from === 0 ? 'a?last=all' : `a?since=${cursors[from - 1]}`;
+    const gzip = await (await GzipClient.open(hub, target)).live();
+    await using plain = await (await hub.subscribe(target)).event('tidegate.live');
+    expect(gzip.data).toEqual(published.slice(from));
+    expect(plain.data).toEqual(published.slice(from));
+    await gzip[Symbol.asyncDispose]();
+  };
+  await read(0);
+  const compressed = await metric('tidegate_compression_input_bytes_total');
+  expect(await metric('tidegate_compression_kept_bytes')).toBeGreaterThan(0);
+  await Promise.all([0, 1, 17, 100, 101, 250].map(read));
+  // Each compresses the rest of one segment, and the newest.
+  expect(await metric('tidegate_compression_input_bytes_total')).toBeLessThan(compressed + 6 * 2 * 64 * 1024);
+});
+
 test('fetch, and so the client of this package, reads it without knowing', async () => {
   await using hub = await HubServer.start();
   await hub.hub.publish('a', { data: LARGE });
