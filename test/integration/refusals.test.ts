@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { HubServer } from '../support/hub-server.js';
-
-/** What a browser's own EventSource sends; it can send no Authorization. */
-const EVENT_SOURCE = { Accept: 'text/event-stream', 'Sec-Fetch-Mode': 'cors' };
+import { EVENT_SOURCE_HEADERS as EVENT_SOURCE } from '../support/stream-requests.js';
 
 describe('a refusal that a native EventSource can hear', () => {
   test('is 200, tidegate.error with a reason, and a day to stay away where coming back is useless', async () => {
