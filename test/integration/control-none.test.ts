@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 
 import { ANONYMOUS } from '../../src/hub/auth/access.js';
 import { HubCore } from '../../src/hub/hub.js';
+import { mintToken } from '../../src/hub/index.js';
 import { startAskingHub, tokenFor } from '../support/asking-hub.js';
 import { CERTIFICATE } from '../support/certificate.js';
 import { ManualClock } from '../support/clocks.js';
@@ -237,7 +238,6 @@ describe('without control events, an end', () => {
     const clock = new ManualClock(Date.now());
     const token = { keys: { algorithm: 'HS256', secret: 's'.repeat(40) }, toleranceMs: 0 } as const;
     await using expiring = await HubServer.start({ auth: { mode: 'jwt', token }, clock, heartbeatMs: 160 });
-    const { mintToken } = await import('../../src/hub/index.js');
     const text = await mintToken({
       secret: 's'.repeat(40),
       application: 'shop',

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 
-import { startAskingHub, tokenFor } from '../support/asking-hub.js';
+import { mintToken } from '../../src/hub/index.js';
+import { startAskingHub, TOKEN_SECRET, tokenFor } from '../support/asking-hub.js';
+import { ManualClock } from '../support/clocks.js';
 import { HubServer } from '../support/hub-server.js';
 import { readByStandard } from '../support/standard-reader.js';
 import { EVENT_SOURCE_HEADERS } from '../support/stream-requests.js';
@@ -83,4 +85,31 @@ test('everyone else gets 401 for an expired token, with no time to wait: a new t
   }
   const byCookie = await hub.get('/subscribe/a', { Cookie: `session=${await expired()}` });
   expect(byCookie.status).toBe(401);
+});
+
+test('an open stream ends once the tolerance after exp is over, not before, and at the next upkeep', async () => {
+  const clock = new ManualClock(Date.now());
+  const token = { keys: { algorithm: 'HS256', secret: TOKEN_SECRET } } as const;
+  await using hub = await HubServer.start({ auth: { mode: 'jwt', token }, clock, heartbeatMs: 160 });
+  const text = await mintToken({
+    secret: TOKEN_SECRET,
+    application: 'shop',
+    user: 'ann',
+    lifetimeMs: 60_000,
+    grants: { subscribe: ['a'] },
+    nowMs: clock.now(),
+  });
+  const { exp } = JSON.parse(Buffer.from(text.split('.')[1] ?? '', 'base64url').toString()) as { readonly exp: number };
+  await using client = await hub.subscribe('a', { Authorization: `Bearer ${text}` });
+  await client.event('tidegate.live');
+  clock.advance(exp * 1000 + 4999 - clock.now());
+  // Sixteen looks for what is over lie between two heartbeats.
+  const heard = client.comments.length;
+  await client.until(({ comments }) => comments.length > heard + 1);
+  expect((await hub.get('/channels/a', { Authorization: `Bearer ${text}` })).status).toBe(200);
+  clock.advance(1);
+  await client.ended();
+  expect(JSON.parse(client.events.at(-1)?.data ?? '')).toMatchObject({ code: 'token-expired', retryable: true });
+  const again = await hub.get('/subscribe/a', { Authorization: `Bearer ${text}` });
+  expect([again.status, again.body['code']]).toEqual([401, 'token-expired']);
 });
