@@ -112,7 +112,8 @@ function subscribeUrl({ url, channels, since, last }: SubscribeOptions): string 
     query.set('envelope', 'json');
   }
   target.pathname = target.pathname.replace(/\/+$/, '') + path;
-  if (since !== undefined) query.set('since', since);
-  if (last !== undefined) query.set('last', String(last));
+  // In a page, this fetch looks like an EventSource, which a hub refuses with status 200 (PROTOCOL.md, 8.2).
+  for (const [name, value] of Object.entries({ since, last, refusals: 'status' }))
+    if (value !== undefined) query.set(name, String(value));
   return target.href;
 }

@@ -60,7 +60,7 @@ describe('subscribe()', () => {
       { kind: 'event', channel: 'a', id: '~aaaaaaaa-5', type: 'edit', data: '2' },
       { kind: 'end', channel: 'a' },
     ]);
-    expect(requests[0]?.url).toBe('/prefix/subscribe/a?since=5m&last=3');
+    expect(requests[0]?.url).toBe('/prefix/subscribe/a?since=5m&last=3&refusals=status');
     expect(requests[0]?.headers['last-event-id']).toBe('~aaaaaaaa-1');
   });
 
@@ -110,7 +110,7 @@ describe('subscribe()', () => {
       ['b', '~aaaaaaaa-2', 'edit', 'b2'],
       ['a', '~aaaaaaaa-3', 'edit', 'a3'],
     ]);
-    expect(requests[0]?.url).toBe('/subscribe?channel=a&channel=b&envelope=json');
+    expect(requests[0]?.url).toBe('/subscribe?channel=a&channel=b&envelope=json&refusals=status');
   });
 
   it('takes a new epoch for new events, whatever their offsets', async () => {

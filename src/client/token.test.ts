@@ -201,8 +201,8 @@ describe("subscribe() to the caller's own stream", () => {
       { kind: 'event', channel: 'me', id: '~aaaaaaaa-2', type: 'message', data: '2' },
     ]);
     expect(requests.map((request) => request.url)).toEqual([
-      '/base/sse?ping=false&last=3',
-      '/base/sse?ping=false&last=3',
+      '/base/sse?ping=false&last=3&refusals=status',
+      '/base/sse?ping=false&last=3&refusals=status',
     ]);
     expect(requests[1]?.headers['last-event-id']).toBe('~aaaaaaaa-1');
   });

@@ -24,6 +24,7 @@ const CODES = {
   'forbidden-connections': { status: 403, isRetryable: false, title: 'The connections are not granted' },
   'forbidden-operations': { status: 403, isRetryable: false, title: 'The operations are not granted' },
   'foreign-origin': { status: 403, isRetryable: false, title: 'The page may not do this' },
+  'history-lost': { status: 410, isRetryable: false, title: 'Events behind the cursor are lost' },
   'host-not-allowed': { status: 421, isRetryable: false, title: 'The hub does not answer for this host' },
   internal: { status: 500, isRetryable: true, title: 'The hub failed' },
   'invalid-batch': { status: 400, isRetryable: false, title: 'A line of the batch is not valid' },
@@ -81,12 +82,14 @@ export type HubErrorCode = keyof typeof CODES;
 /** All codes, for documents and metrics. */
 export const HUB_ERROR_CODES: Readonly<Record<HubErrorCode, ErrorTraits>> = CODES;
 
-/** Where in a larger request the fault lies. */
+/** Where in a larger request the fault lies, or where a subscription can go on. */
 export interface ErrorPlace {
   /** In a batch, the line, from 1. */
   readonly line?: number;
   /** In a stream, how many events were published before it. */
   readonly published?: number;
+  /** Of a resume that lost events, the earliest cursor that resumes without a loss. */
+  readonly resumedAt?: string;
 }
 
 /** A refusal: the code is stable, the message says what could not be done. */
@@ -95,12 +98,14 @@ export class HubError extends Error {
   readonly code: HubErrorCode;
   readonly line: number | undefined;
   readonly published: number | undefined;
+  readonly resumedAt: string | undefined;
 
   constructor(code: HubErrorCode, message: string, place: ErrorPlace = {}) {
     super(message);
     this.code = code;
     this.line = place.line;
     this.published = place.published;
+    this.resumedAt = place.resumedAt;
   }
 
   get traits(): ErrorTraits {

@@ -3,6 +3,8 @@ import { HubError } from './errors.js';
 import { createChannelFeed, createMergedFeed } from './feed.js';
 import type { Feed } from './feed.js';
 import { bareForm, envelopeForm } from './form.js';
+import type { StreamForm } from './form.js';
+import { createSilentChannelFeed, createSilentMergedFeed } from './silent-feed.js';
 
 /** The feeds that are followed: one for all subscribers of the same channels in the same form. */
 export class FeedRegistry {
@@ -15,12 +17,12 @@ export class FeedRegistry {
   }
 
   /** The feed; `release` it when its last subscriber has gone, or where it gets none. */
-  open(channels: readonly Channel[], isEnvelope: boolean): Feed {
+  open(channels: readonly Channel[], form: StreamForm): Feed {
     const sorted = channels.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-    const key = JSON.stringify([isEnvelope, ...sorted.map(({ name }) => name)]);
+    const key = JSON.stringify([form.isEnvelope, form.hasControlEvents, ...sorted.map(({ name }) => name)]);
     const found = this.#feeds.get(key);
     if (found !== undefined) return found;
-    const feed = this.#create(sorted, isEnvelope);
+    const feed = this.#create(sorted, form);
     this.#feeds.set(key, feed);
     this.#keys.set(feed, key);
     for (const channel of feed.channels) channel.addFeed(feed);
@@ -35,14 +37,14 @@ export class FeedRegistry {
     for (const channel of feed.channels) channel.removeFeed(feed);
   }
 
-  #create(channels: readonly Channel[], isEnvelope: boolean): Feed {
+  #create(channels: readonly Channel[], { isEnvelope, hasControlEvents }: StreamForm): Feed {
     const [only, another] = channels;
     if (only === undefined) throw new HubError('missing-channel', 'Cannot subscribe: no channel is named');
-    if (another === undefined && !isEnvelope) return createChannelFeed(only);
-    return createMergedFeed({
-      channels,
-      form: isEnvelope ? envelopeForm : bareForm,
-      formatCursor: this.#formatCursor,
-    });
+    const formatCursor = this.#formatCursor;
+    if (another === undefined && !isEnvelope) {
+      return hasControlEvents ? createChannelFeed(only) : createSilentChannelFeed(only, formatCursor);
+    }
+    const create = hasControlEvents ? createMergedFeed : createSilentMergedFeed;
+    return create({ channels, form: isEnvelope ? envelopeForm : bareForm, formatCursor });
   }
 }

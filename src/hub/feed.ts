@@ -17,17 +17,22 @@ interface FeedOptions {
   readonly channels: readonly Channel[];
   /** Reads what lies behind an offset; the result is shared by all subscribers at that offset. */
   readonly read: (offset: number) => Slice | undefined;
+  /** Whether its subscribers are sent control events (default true). */
+  readonly hasControlEvents?: boolean;
 }
 
 /** What subscribers to the same channels in the same form share: who they are, and the bytes of a flush. */
 export class Feed {
   readonly channels: readonly Channel[];
   readonly subscribers = new Set<Subscriber>();
+  /** Whether its subscribers are sent control events (PROTOCOL.md, 4.3) or none (4.10). */
+  readonly hasControlEvents: boolean;
   readonly #read: (offset: number) => Slice | undefined;
   readonly #slices = new Map<number, Slice | undefined>();
 
-  constructor({ channels, read }: FeedOptions) {
+  constructor({ channels, read, hasControlEvents = true }: FeedOptions) {
     this.channels = channels;
+    this.hasControlEvents = hasControlEvents;
     this.#read = read;
   }
 
@@ -63,6 +68,14 @@ export class Feed {
     return this.channels.every((channel) => channel.isEnded);
   }
 
+  /** Whether all channels have ended and a subscriber that has everything up to `offset` has nothing left to get. */
+  isOverAt(offset: number): boolean {
+    if (!this.isEnded) return false;
+    return (
+      offset >= this.headOffset || (!this.hasControlEvents && !this.channels.some((one) => hasEventAfter(one, offset)))
+    );
+  }
+
   /** What one flush sends to a subscriber that has everything up to `offset`. */
   sliceAfter(offset: number): Slice | undefined {
     // Kept for nobody else, a backfill's slices would only hold memory. What is compressed of them is kept elsewhere.
@@ -88,7 +101,7 @@ export function createChannelFeed(channel: Channel): Feed {
   });
 }
 
-interface MergedFeedOptions {
+export interface MergedFeedOptions {
   readonly channels: readonly Channel[];
   readonly form: FrameForm;
   readonly formatCursor: (offset: number) => string;
@@ -96,44 +109,71 @@ interface MergedFeedOptions {
 
 /**
  * Several channels in the order of their offsets, without ids; each flush ends with the cursor (PROTOCOL.md, 3.5).
- * A connection cut inside a flush gets that flush again; so each gap ends with a flush. What is lost here may be
- * kept by the process that the connection comes back to, and would follow on what was published after it.
  */
 export function createMergedFeed({ channels, form, formatCursor }: MergedFeedOptions): Feed {
   return new Feed({
     channels,
     read(offset) {
-      const parts: Uint8Array[] = [];
-      let bytes = 0;
-      let reached = offset;
-      let latest = 0;
-      let next: number | undefined;
-      let isCut = false;
-      for (const { channel, frame } of mergeAfter(channels, offset)) {
-        if (isCut || (parts.length > 0 && isGapBetween(channels, reached, frame.offset))) {
-          next = frame.offset;
-          break;
-        }
-        const part = form(channel, frame);
-        if (parts.length > 0 && bytes + part.length > FLUSH_BYTES_MAX) {
-          next = frame.offset;
-          break;
-        }
-        parts.push(part);
-        bytes += part.length;
-        reached = frame.offset;
-        isCut = isStableCut(frame.offset, part.length, bytes);
-        if (channel.slow === 'latest') latest += 1;
-      }
-      if (parts.length === 0) return undefined;
-      const events = parts.length;
-      reached = next === undefined ? headOf(channels) : next - 1;
-      const conflated = publishedBetween(channels, offset, reached) - latest;
-      parts.push(encodeCursor(formatCursor(reached)));
-      const flush = new FlushBytes([{ bytes: Buffer.concat(parts) }], next !== undefined);
-      return { bytes: flush, offset: reached, events, ...(conflated > 0 ? { conflated } : {}) };
+      const flush = readMerged(channels, form, offset);
+      return flush && sliceOf(flush, [...flush.parts, encodeCursor(formatCursor(flush.offset))]);
     },
   });
+}
+
+/** The frames of one flush of several channels, in their form, and where they lead. */
+export interface MergedFlush {
+  readonly parts: readonly Uint8Array[];
+  readonly offset: number;
+  readonly conflated: number;
+  /** Whether more is kept after it: readers that come later are likely to be sent the same. */
+  readonly isBackfill: boolean;
+}
+
+/**
+ * What one flush sends of several channels behind `offset`. A connection cut inside a flush gets that flush again; so
+ * each gap ends with a flush. What is lost here may be kept by the process that the connection comes back to, and
+ * would follow on what was published after it.
+ */
+export function readMerged(channels: readonly Channel[], form: FrameForm, offset: number): MergedFlush | undefined {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  let reached = offset;
+  let latest = 0;
+  let next: number | undefined;
+  let isCut = false;
+  for (const { channel, frame } of mergeAfter(channels, offset)) {
+    if (isCut || (parts.length > 0 && isGapBetween(channels, reached, frame.offset))) {
+      next = frame.offset;
+      break;
+    }
+    const part = form(channel, frame);
+    if (parts.length > 0 && bytes + part.length > FLUSH_BYTES_MAX) {
+      next = frame.offset;
+      break;
+    }
+    parts.push(part);
+    bytes += part.length;
+    reached = frame.offset;
+    isCut = isStableCut(frame.offset, part.length, bytes);
+    if (channel.slow === 'latest') latest += 1;
+  }
+  if (parts.length === 0) return undefined;
+  reached = next === undefined ? headOf(channels) : next - 1;
+  const conflated = publishedBetween(channels, offset, reached) - latest;
+  return { parts, offset: reached, conflated, isBackfill: next !== undefined };
+}
+
+/** The flush as all at the same offset are sent it, in `blocks`. */
+export function sliceOf({ parts, offset, conflated, isBackfill }: MergedFlush, blocks: readonly Uint8Array[]): Slice {
+  const bytes = new FlushBytes([{ bytes: Buffer.concat(blocks) }], isBackfill);
+  const slice = { bytes, offset, events: parts.length };
+  return conflated > 0 ? { ...slice, conflated } : slice;
+}
+
+/** Whether anything but its end lies behind `offset`. */
+function hasEventAfter(channel: Channel, offset: number): boolean {
+  for (const frame of channel.history.framesAfter(offset)) if (!channel.isEndFrame(frame.offset)) return true;
+  return false;
 }
 
 function headOf(channels: readonly Channel[]): number {

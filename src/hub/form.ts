@@ -14,6 +14,14 @@ export interface EventRecord {
   readonly retry?: number;
 }
 
+/** How the events of a subscription are written. */
+export interface StreamForm {
+  /** Whether data is wrapped in JSON that names channel and id. */
+  readonly isEnvelope: boolean;
+  /** Whether `tidegate.*` events are sent (PROTOCOL.md, 4.3) or left out (4.10). */
+  readonly hasControlEvents: boolean;
+}
+
 /** The frame without its id: the cursor at the end of the flush stands for all. */
 export const bareForm: FrameForm = (_channel, frame) => frame.bytes.subarray(frame.bodyStart, frame.bodyEnd);
 
@@ -24,6 +32,13 @@ export const envelopeForm: FrameForm = (channel, frame) => {
   const envelope = JSON.stringify({ channel: channel.name, id, event, data });
   return Buffer.from(formatEvent({ event: event === 'message' ? '' : event, data: envelope, ...retry }));
 };
+
+const NOTHING = new Uint8Array(0);
+
+/** `form` without the frame that ends a channel. */
+export function withoutEnd(form: FrameForm): FrameForm {
+  return (channel, frame) => (channel.isEndFrame(frame.offset) ? NOTHING : form(channel, frame));
+}
 
 /** Reads a frame back; its own encoder wrote it, so it holds exactly one event before any cursor block. */
 export function readFrame(frame: Pick<EncodedFrame, 'bytes'>): EventRecord {

@@ -79,6 +79,26 @@ export function encodeOpen(cursor: string | undefined, data: OpenData, retryMs: 
   return encodeEvent(cursor === undefined ? fields : { ...fields, id: cursor });
 }
 
+/** The line that moves a client's Last-Event-ID. */
+export function encodeIdLine(cursor: string): Uint8Array {
+  return Buffer.from(`id: ${cursor}\n`);
+}
+
+/** A block that moves a client's Last-Event-ID and dispatches nothing. */
+export function encodeIdBlock(cursor: string): Uint8Array {
+  return Buffer.from(`id: ${cursor}\n\n`);
+}
+
+/** The first block of a stream without control events: it dispatches nothing. */
+export function encodeStart(cursor: string, retryMs: number): Uint8Array {
+  return Buffer.from(`id: ${cursor}\nretry: ${retryMs}\n\n`);
+}
+
+/** The last block of a stream without control events that ends before its channels do: when to come back. */
+export function encodeRetry(retryMs: number): Uint8Array {
+  return Buffer.from(`retry: ${Math.round(retryMs)}\n\n`);
+}
+
 export function encodeLive(): Uint8Array {
   return LIVE;
 }

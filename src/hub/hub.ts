@@ -45,6 +45,8 @@ export interface SubscribeRequest {
   readonly channels: readonly string[];
   /** Whether data is wrapped in JSON that names channel and id. */
   readonly isEnvelope: boolean;
+  /** Whether control events are sent (default true). */
+  readonly hasControlEvents?: boolean;
   readonly resume: ResumeRequest;
   /** Whether it is sent `ping` events (default false). */
   readonly isPinged?: boolean;
@@ -235,7 +237,16 @@ export class HubCore {
   /** Finds out where a subscription would begin. @throws HubError when it is refused. */
   async open(request: SubscribeRequest): Promise<Opening> {
     this.#refuseWhileDraining('subscribe');
-    const { channels: names, address, access, userAgent, isEnvelope, resume, isPinged = false } = request;
+    const {
+      channels: names,
+      address,
+      access,
+      userAgent,
+      isEnvelope,
+      hasControlEvents = true,
+      resume,
+      isPinged = false,
+    } = request;
     const { application, user } = access;
     const isUser = application !== undefined && user !== undefined;
     const connection: Connection = {
@@ -254,10 +265,10 @@ export class HubCore {
     const channels = await this.backplane.join(connection);
     let feed: Feed | undefined;
     try {
-      feed = this.#feeds.open(channels, isEnvelope);
+      feed = this.#feeds.open(channels, { isEnvelope, hasControlEvents });
       const { epoch, headOffset } = this.store;
       const start = resolveStart(resume, feed, { epoch, headOffset, nowMs: this.store.nowMs() });
-      const isOver = feed.isEnded && start.gaps.length === 0 && start.offset >= feed.headOffset;
+      const isOver = start.gaps.length === 0 && feed.isOverAt(start.offset);
       return { access, connection, feed, start, isPinged, isOver };
     } catch (error) {
       if (feed !== undefined) this.#feeds.release(feed);

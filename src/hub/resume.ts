@@ -47,13 +47,23 @@ const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]
 
 /**
  * Decides where a subscription begins (PROTOCOL.md, 5).
- * @throws HubError `invalid-cursor` for a `since` that cannot be read or a cursor ahead of the store; `invalid-query` for `last`.
+ * @throws HubError `invalid-cursor` for a `since` that cannot be read or a cursor ahead of the store; `invalid-query` for
+ * `last`; `history-lost` for a gap that the feed has no control event to announce with.
  */
 export function resolveStart(request: ResumeRequest, feed: Feed, store: StoreState): Start {
   const start = findStart(request, feed, store);
   if (start.gaps.length === 0) return start;
+  if (!feed.hasControlEvents) throw historyLost(start, feed, store);
   // Else a client whose gap is followed by nothing would come back with the cursor it had, for the same gap.
   return { ...start, offset: feed.settledOffset(start.offset) };
+}
+
+/** Names the earliest cursor that resumes without a gap: some channel may have kept events before it (PROTOCOL.md, 5.9). */
+function historyLost({ offset, gaps }: Start, feed: Feed, { epoch }: StoreState): HubError {
+  const [{ reason, requested } = { reason: 'evicted', requested: '' }] = gaps;
+  const resumedAt = formatCursor(epoch, Math.max(feed.settledOffset(offset), feed.evictedOffset));
+  const message = `Cannot resume from ${quote(requested)}: events behind it are lost (${reason})`;
+  return new HubError('history-lost', message, { resumedAt });
 }
 
 function findStart(request: ResumeRequest, feed: Feed, store: StoreState): Start {

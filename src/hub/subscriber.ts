@@ -5,7 +5,7 @@ import type { Pings } from './compat/pings.js';
 import type { Connection } from './connection.js';
 import type { Feed } from './feed.js';
 import type { FlushBytes } from './flush-bytes.js';
-import { encodeConflated, encodeError, encodeGaps, encodeLive } from './frame.js';
+import { encodeConflated, encodeError, encodeGaps, encodeLive, encodeRetry } from './frame.js';
 
 /** Where a subscriber's bytes go: a socket, an HTTP/2 stream, or a response. */
 export interface Outlet {
@@ -153,7 +153,7 @@ export class Subscriber {
   sendAway(farewell: ErrorData, retryMs: number): void {
     if (this.#isClosed) return;
     if (this.isBlocked) return this.destroy();
-    this.write(encodeError(farewell, retryMs));
+    this.write(this.feed.hasControlEvents ? encodeError(farewell, retryMs) : encodeRetry(retryMs));
     this.close();
   }
 
@@ -190,13 +190,17 @@ export class Subscriber {
     if (this.feed.isEnded) return this.close();
     if (this.#isLive) return;
     this.#isLive = true;
-    this.write(encodeLive());
+    if (this.feed.hasControlEvents) this.write(encodeLive());
   }
 
   /** False where the subscriber is sent away for them instead. */
   #announceLosses(): boolean {
     const lost = this.#lost();
     if (lost.length === 0) return true;
+    if (!this.feed.hasControlEvents) {
+      this.#cutForLosses(lost);
+      return false;
+    }
     if (lost.some(({ slow }) => slow === 'disconnect')) {
       this.#sendAwayTooSlow();
       return false;
@@ -216,6 +220,13 @@ export class Subscriber {
     );
   }
 
+  /** A cut is all that it can be told: it comes back with its cursor, and is refused with `history-lost`. */
+  #cutForLosses(lost: readonly Channel[]): void {
+    if (lost.some(({ slow }) => slow === 'disconnect')) this.#context.counters.tooSlow += 1;
+    countGaps(this.#context.counters, this.#context.gapsBehind(this.#offset, lost));
+    this.destroy();
+  }
+
   #isToBeSentAway(): boolean {
     return this.feed.evictedOffset > this.#offset && this.#lost().some(({ slow }) => slow === 'disconnect');
   }
@@ -228,6 +239,7 @@ export class Subscriber {
 
   #countConflated(events: number): void {
     this.#context.counters.conflated += events;
+    if (!this.feed.hasControlEvents) return;
     this.#conflated += events;
     this.#tellConflated();
   }

@@ -10,6 +10,7 @@ import type { ReceivedItem } from '../support/checker.js';
 import { HubServer } from '../support/hub-server.js';
 import type { Answer } from '../support/hub-server.js';
 import { StreamClient } from '../support/stream-client.js';
+import { EVENT_SOURCE_HEADERS } from '../support/stream-requests.js';
 
 const SECRET = 'a secret of more than thirty-two bytes, for tests alone';
 const KEY = 'k'.repeat(43);
@@ -76,8 +77,7 @@ describe('who nobody knows', () => {
 
   test('is told in the stream, where a native EventSource would not hear a status', async () => {
     await using hub = await startHub();
-    const headers = { Accept: 'text/event-stream', 'Sec-Fetch-Mode': 'cors' };
-    await using client = await StreamClient.open(`${hub.url}/subscribe/a`, { headers });
+    await using client = await StreamClient.open(`${hub.url}/subscribe/a`, { headers: EVENT_SOURCE_HEADERS });
     await client.event('tidegate.error');
     expect(client.status).toBe(200);
     expect(JSON.parse(client.events[0]?.data ?? '')).toMatchObject({ code: 'token-missing' });

@@ -14,6 +14,7 @@ import { CERTIFICATE } from '../support/certificate.js';
 import { answerOf, Http2Client } from '../support/http2-client.js';
 import type { Http2Stream } from '../support/http2-client.js';
 import { HubServer } from '../support/hub-server.js';
+import { EVENT_SOURCE_HEADERS } from '../support/stream-requests.js';
 
 const tls = CERTIFICATE ?? { cert: '', key: '' };
 const KEY_BYTES = 10_000;
@@ -171,7 +172,7 @@ describe.skipIf(CERTIFICATE === undefined)('over HTTP/2 with TLS (needs openssl)
     const { client } = server;
     const problem = await client.send('GET', '/subscribe/a?last=many');
     expect([problem.status, JSON.parse(problem.text)]).toMatchObject([400, { code: 'invalid-query' }]);
-    const native = await client.subscribe('a?last=many', { 'sec-fetch-mode': 'cors' });
+    const native = await client.subscribe('a?last=many', EVENT_SOURCE_HEADERS);
     await native.closed();
     expect([native.headers[':status'], native.types]).toEqual([200, ['tidegate.error']]);
     expect((await client.send('GET', '/nothing')).status).toBe(404);

@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { HubServer } from '../support/hub-server.js';
-
-/** What a browser's own EventSource sends; it can send no Authorization. */
-const EVENT_SOURCE = { Accept: 'text/event-stream', 'Sec-Fetch-Mode': 'cors' };
+import { EVENT_SOURCE_HEADERS as EVENT_SOURCE } from '../support/stream-requests.js';
 
 describe('a refusal that a native EventSource can hear', () => {
   test('is 200, tidegate.error with a reason, and a day to stay away where coming back is useless', async () => {
@@ -37,6 +35,11 @@ describe('a refusal that a native EventSource can hear', () => {
     ['curl', { Accept: '*/*' }],
     ['an SDK that can set headers', { ...EVENT_SOURCE, Authorization: 'Bearer x' }],
     ['a client that is no browser', { Accept: 'text/event-stream' }],
+    [
+      "Node's fetch, which sends one header of Fetch Metadata",
+      { 'Sec-Fetch-Mode': 'cors', 'Cache-Control': 'no-cache' },
+    ],
+    ["a page's fetch", { ...EVENT_SOURCE, 'Cache-Control': 'max-age=0' }],
   ])('is the plain status for %s', async (_who, headers) => {
     await using hub = await HubServer.start();
     await using client = await hub.subscribe('a?since=nonsense', headers);
@@ -44,6 +47,20 @@ describe('a refusal that a native EventSource can hear', () => {
     expect(client.status).toBe(400);
     expect(JSON.parse(client.raw)).toMatchObject({ code: 'invalid-cursor' });
     expect(client.headers['content-type']).toBe('application/problem+json');
+  });
+
+  test('is told as the client chooses, on both subscribe routes', async () => {
+    await using hub = await HubServer.start();
+    for (const path of ['/subscribe/a', '/sse']) {
+      const asked = await hub.get(`${path}?since=never&refusals=status`, EVENT_SOURCE);
+      expect([asked.status, asked.body['code']]).toEqual([400, 'invalid-cursor']);
+      const streamed = await hub.get(`${path}?since=never&refusals=stream`);
+      expect([streamed.status, streamed.headers.get('content-type')]).toMatchObject([
+        200,
+        expect.stringContaining('text/event-stream') as string,
+      ]);
+      expect((await hub.get(`${path}?refusals=maybe`)).body).toMatchObject({ code: 'invalid-query' });
+    }
   });
 
   test('is counted by its code', async () => {

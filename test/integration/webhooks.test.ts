@@ -6,6 +6,7 @@ import { createCapturingLogger } from '../support/capturing-logger.js';
 import { HubServer } from '../support/hub-server.js';
 import type { Answer } from '../support/hub-server.js';
 import { StreamClient } from '../support/stream-client.js';
+import { EVENT_SOURCE_HEADERS } from '../support/stream-requests.js';
 import { answers, fails, hangs, signatureOf, WebhookReceiver } from '../support/webhook-receiver.js';
 import type { ReceivedWebhook, ReceiverAnswer } from '../support/webhook-receiver.js';
 
@@ -174,9 +175,8 @@ describe('the authorizer', () => {
   test('is heard by a native EventSource, which stays away where it was denied and comes back where nobody knew', async () => {
     await using receiver = await WebhookReceiver.start(deny);
     await using hub = await startHub({ authorize: { url: receiver.url, timeoutMs: 5000 } }, { auth: { mode: 'none' } });
-    const headers = { Accept: 'text/event-stream', 'Sec-Fetch-Mode': 'cors' };
     const heard = async (): Promise<readonly unknown[]> => {
-      await using client = await StreamClient.open(`${hub.url}/subscribe/a`, { headers });
+      await using client = await StreamClient.open(`${hub.url}/subscribe/a`, { headers: EVENT_SOURCE_HEADERS });
       await client.event('tidegate.error');
       const { code, retryable } = JSON.parse(client.events[0]?.data ?? '') as Record<string, unknown>;
       return [client.status, code, retryable];

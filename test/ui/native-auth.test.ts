@@ -55,6 +55,37 @@ describe.skipIf(!hasBrowser)('a native EventSource on a hub that asks', () => {
     expect(await hear(page, `${url}&token=${await tokenFor()}`)).toBe('forbidden-channel');
   });
 
+  test.each([
+    ['has expired', 'token-expired'],
+    ['was dropped by the browser', 'token-missing'],
+  ])('comes back by itself once its cookie, which %s, is renewed', async (_how, code) => {
+    await using hub = await startAskingHub(RETRY_MS);
+    await hub.hub.publish('a', { data: '1' });
+    const context = await browser.newContext();
+    const setCookie = async (lifetimeMs: number): Promise<void> => {
+      const value = await tokenFor({ grants: GRANTS, lifetimeMs });
+      await context.addCookies([{ name: 'session', value, url: hub.url }]);
+    };
+    if (code === 'token-expired') await setCookie(-5000);
+    const page = await pageAt(context, hub);
+    await page.evaluate(() => {
+      const heard: string[] = [];
+      const source = new EventSource('/subscribe/a?last=all');
+      source.addEventListener('message', ({ data }) => heard.push(String(data)));
+      source.addEventListener('tidegate.error', (event) => {
+        const { data } = event as Event & { readonly data: string };
+        const { code: told, retryable } = JSON.parse(data) as { readonly code: string; readonly retryable: boolean };
+        heard.push(`${told} ${retryable}`);
+      });
+      Object.assign(globalThis, { heard });
+    });
+    const heard = (): Promise<readonly string[]> =>
+      page.evaluate(() => (globalThis as unknown as { heard: readonly string[] }).heard);
+    await expect.poll(async () => (await heard())[0]).toBe(`${code} true`);
+    await setCookie(60_000);
+    await expect.poll(async () => (await heard()).at(-1), { timeout: 10_000 }).toBe('1');
+  });
+
   test('subscribes with a cookie at a listed origin; a foreign page reads and publishes nothing with it', async () => {
     await using listed = await HubServer.start();
     await using foreign = await HubServer.start();

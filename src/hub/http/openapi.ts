@@ -9,6 +9,8 @@ const resume = {
   since: z.string().optional(),
   last: z.string().optional(),
   envelope: z.enum(['json']).optional(),
+  control: z.enum(['events', 'none']).optional(),
+  refusals: z.enum(['status', 'stream']).optional(),
 };
 const channelInPath = z.object({ channel: z.string() });
 const Event = z.object({
@@ -37,14 +39,14 @@ export function describeStreams(registry: Registry): void {
     path: '/subscribe/{channel}',
     summary: 'Subscribe to one channel',
     request: { params: channelInPath, query: z.object(resume) },
-    responses: { 200: STREAM, 204: OVER, 400: refused, 503: refused },
+    responses: { 200: STREAM, 204: OVER, 400: refused, 410: refused, 503: refused },
   });
   registry.registerPath({
     method: 'get',
     path: '/subscribe',
     summary: 'Subscribe to several channels on one connection',
     request: { query: z.object({ ...resume, channel: z.array(z.string()) }) },
-    responses: { 200: STREAM, 204: OVER, 400: refused, 503: refused },
+    responses: { 200: STREAM, 204: OVER, 400: refused, 410: refused, 503: refused },
   });
   registry.registerPath({
     method: 'post',
@@ -99,7 +101,7 @@ function describeUserStreams(registry: Registry): void {
     path: '/sse',
     summary: "The caller's own stream: application and user are those of the token",
     request: { query: z.object(resume) },
-    responses: { 200: STREAM, 204: OVER, 400: refused, 401: refused, 503: refused },
+    responses: { 200: STREAM, 204: OVER, 400: refused, 401: refused, 410: refused, 503: refused },
   });
   registry.registerPath({
     method: 'post',

@@ -17,6 +17,8 @@ export interface Problem {
   readonly line?: number;
   /** Of a stream that was published as it arrived, how many events were. */
   readonly published?: number;
+  /** Of a resume that lost events, the earliest cursor that resumes without a loss. */
+  readonly resumedAt?: string;
 }
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -34,6 +36,7 @@ export function problemOf(error: HubError): Problem {
     ...problem,
     ...(error.line === undefined ? {} : { line: error.line }),
     ...(error.published === undefined ? {} : { published: error.published }),
+    ...(error.resumedAt === undefined ? {} : { resumedAt: error.resumedAt }),
   };
 }
 

@@ -1,21 +1,22 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-import { quote } from '../../protocol/index.js';
 import { requireChannels, requireUser } from '../auth/access.js';
 import type { Access } from '../auth/access.js';
 import { userChannel } from '../auth/user-channel.js';
 import { HubError } from '../errors.js';
 import { checkChannel } from '../event.js';
-import { encodeGaps, encodeOpen } from '../frame.js';
+import type { Feed } from '../feed.js';
+import { encodeGaps, encodeOpen, encodeStart } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
-import type { ResumeRequest } from '../resume.js';
+import type { ResumeRequest, Start } from '../resume.js';
 import { isGzipAccepted } from './accept-encoding.js';
 import { createGzipOutlet } from './gzip-outlet.js';
-import { asRefusal, problemAnswer } from './problem.js';
-import { eventSourceAnswer, isNativeEventSource } from './refusal.js';
+import { asRefusal } from './problem.js';
+import { checkRefusals, refusalAnswer } from './refusal.js';
 import type { Reply } from './reply.js';
 import { requireRoute } from './require-route.js';
 import type { PathParameters, Route } from './routes.js';
+import { readStreamForm } from './stream-form.js';
 import { checkChannels, readUtf8 } from './target.js';
 import type { Target } from './target.js';
 
@@ -51,12 +52,13 @@ export async function handleSubscribe(exchange: StreamExchange): Promise<void> {
     if (reply.isGone) return;
     const access = await hub.authenticate({ method: 'GET', headers, query: target.query });
     requireRoute(route, access, parameters);
+    checkRefusals(target.query);
     const opening = await hub.open({
+      ...readStreamForm(target.query),
       access,
       address,
       userAgent: headers['user-agent'],
       channels: channelsFor(access, exchange),
-      isEnvelope: isEnvelopeAsked(target.query),
       resume: resumeOf(headers, target.query),
       isPinged: route.access === 'own-stream' && target.query.get('ping') !== 'false',
     });
@@ -73,8 +75,7 @@ export async function handleSubscribe(exchange: StreamExchange): Promise<void> {
     const refusal = asRefusal(error);
     hub.countRefusal(refusal, error);
     if (reply.isGone) return;
-    const isHeard = isNativeEventSource(headers);
-    reply.send(isHeard ? eventSourceAnswer(refusal, hub.jitteredRetryMs()) : problemAnswer(refusal));
+    reply.send(refusalAnswer(refusal, { headers, query: target.query }, hub));
   }
 }
 
@@ -99,11 +100,17 @@ function stream({ hub, headers, reply }: StreamExchange, opening: Opening): void
   reply.stream(STREAM_HEADERS, (outlet) => {
     const subscriber = hub.admit(opening, isGzip ? createGzipOutlet(outlet, hub.packer) : outlet);
     reply.onClosed(() => hub.release(subscriber));
-    const open = { channels: feed.channels.map(({ name }) => name), heartbeatMs: hub.settings.heartbeatMs };
-    subscriber.write(encodeOpen(start.openCursor, open, hub.settings.retryMs));
+    subscriber.write(openingOf(hub, feed, start));
     if (start.gaps.length > 0) subscriber.write(encodeGaps(start.gaps, hub.store.formatCursor(start.offset)));
     subscriber.pull();
   });
+}
+
+/** The first block of a stream. */
+function openingOf(hub: HubCore, { channels, hasControlEvents }: Feed, { offset, openCursor }: Start): Uint8Array {
+  const { heartbeatMs, retryMs } = hub.settings;
+  if (!hasControlEvents) return encodeStart(openCursor ?? hub.store.formatCursor(offset), retryMs);
+  return encodeOpen(openCursor, { channels: channels.map(({ name }) => name), heartbeatMs }, retryMs);
 }
 
 /** Sets the headers that say whether what follows is compressed. */
@@ -130,13 +137,6 @@ function channelsFor(access: Access, { hub, route, parameters, target }: StreamE
   }
   if (!target.query.has('channel')) return [checkChannel(parameters['channel'])];
   throw new HubError('invalid-query', 'Cannot subscribe: channels are named in the path and in the query');
-}
-
-function isEnvelopeAsked(query: URLSearchParams): boolean {
-  const envelope = query.get('envelope');
-  if (envelope === null || envelope === 'none') return false;
-  if (envelope === 'json') return true;
-  throw new HubError('invalid-query', `Cannot wrap events in envelope ${quote(envelope)}: only "json" is known`);
 }
 
 function resumeOf(headers: IncomingHttpHeaders, query: URLSearchParams): ResumeRequest {
