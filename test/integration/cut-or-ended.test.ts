@@ -34,7 +34,7 @@ describe('subscribe(), of a hub over chunks', () => {
       one.kind === 'status' && one.state === 'reconnecting' ? [one.cause] : [],
     );
     // Why it would have come back: a cause at most, which begins as it should.
-    expect(causes.map((cause) => cause.slice(0, seen?.length))).toEqual([seen].filter((text) => text !== undefined));
+    expect(causes.map((cause) => cause?.slice(0, seen?.length))).toEqual([seen].filter((text) => text !== undefined));
   });
 });
 
