@@ -104,10 +104,10 @@ async function publishToMany(
       'Cannot publish to several channels: the body must be application/json',
     );
   }
-  const { bodyBytes, channelsPerConnection, eventBytes } = hub.settings.limits;
-  const { event, channels } = readJsonEventForChannels(
-    await readBody(request, { bytesMax: bodyBytes, share: hub.bodies }),
-  );
+  const { limits } = hub.settings;
+  const { bodyBytes, channelsPerConnection, eventBytes } = limits;
+  const body = await readBody(request, { bytesMax: bodyBytes, share: hub.bodies });
+  const { event, channels } = readJsonEventForChannels(body, limits);
   const events = [withIdempotencyKey(request, event)];
   for (const one of events) checkEvent(one, eventBytes);
   const names = checkChannels(channels ?? [], channelsPerConnection);
@@ -127,10 +127,11 @@ async function readEvents(
   request: IncomingMessage,
   { form, query }: OneTarget,
 ): Promise<readonly PublishEvent[]> {
-  const { bodyBytes, eventBytes } = hub.settings.limits;
+  const { limits } = hub.settings;
+  const { bodyBytes, eventBytes } = limits;
   const body = await readBody(request, { bytesMax: bodyBytes, share: hub.bodies });
-  if (form === 'ndjson') return readNdjsonEvents(body, (event) => checkEvent(event, eventBytes));
-  const event = withIdempotencyKey(request, form === 'json' ? readJsonEvent(body) : rawEvent(body, query));
+  if (form === 'ndjson') return readNdjsonEvents(body, { limits, check: (event) => checkEvent(event, eventBytes) });
+  const event = withIdempotencyKey(request, form === 'json' ? readJsonEvent(body, limits) : rawEvent(body, query));
   checkEvent(event, eventBytes);
   return [event];
 }
@@ -191,7 +192,16 @@ function answerOf(channel: string, events: readonly Published[]): PublishAnswer 
 function rawEvent(data: string, query: URLSearchParams): PublishEvent {
   const id = query.get('id');
   const event = query.get('event');
+  if (id?.includes(REPLACEMENT)) throw notUtf8('invalid-id', 'id');
+  if (event?.includes(REPLACEMENT)) throw notUtf8('invalid-event-type', 'event type');
   return { data, ...(id === null ? {} : { id }), ...(event === null ? {} : { event }) };
+}
+
+/** Stands in a query for what is not UTF-8: two different ids would be one. */
+const REPLACEMENT = '\ufffd';
+
+function notUtf8(code: 'invalid-id' | 'invalid-event-type' | 'invalid-idempotency-key', what: string): HubError {
+  return new HubError(code, `Cannot publish: the ${what} is not UTF-8`);
 }
 
 function refuseFieldsInQuery(query: URLSearchParams): void {
@@ -203,8 +213,18 @@ function refuseFieldsInQuery(query: URLSearchParams): void {
 function withIdempotencyKey(request: IncomingMessage, event: PublishEvent): PublishEvent {
   const key = request.headers['idempotency-key'];
   if (key === undefined || event.idempotencyKey !== undefined) return event;
-  return { ...event, idempotencyKey: readUtf8(String(key)) };
+  const idempotencyKey = readUtf8(String(key));
+  if (idempotencyKey.includes(REPLACEMENT)) throw notUtf8('invalid-idempotency-key', 'idempotency key');
+  return { ...event, idempotencyKey };
 }
+
+/** No name of it is registered; these are in use. */
+const NDJSON_TYPES = new Set([
+  'application/x-ndjson',
+  'application/ndjson',
+  'application/jsonl',
+  'application/x-jsonlines',
+]);
 
 const MEDIA_TYPE = /^[\w.!#$&^+-]+\/[\w.!#$&^+-]+$/;
 const CHARSET = /;\s*charset\s*=\s*"?([^\s;"]+)/i;
@@ -221,6 +241,6 @@ function bodyForm({ headers }: IncomingMessage, query: URLSearchParams): BodyFor
   }
   if (readFlag(query, 'raw')) return 'raw';
   if (mediaType === 'application/json') return 'json';
-  if (mediaType === 'application/x-ndjson') return 'ndjson';
+  if (NDJSON_TYPES.has(mediaType)) return 'ndjson';
   return mediaType === 'text/event-stream' ? 'stream' : 'raw';
 }

@@ -8,7 +8,12 @@ import { refused } from './answer-schemas.js';
 import type { App } from './app.js';
 import { callerOf } from './caller.js';
 
-const Text = z.string().min(1).max(1000);
+/** Half of a character has no UTF-8: two such names would be one in Redis. */
+const Text = z
+  .string()
+  .min(1)
+  .max(1000)
+  .refine((text) => text.isWellFormed(), 'it holds half of a character');
 
 const REVOKE = createRoute({
   method: 'post',
