@@ -1,7 +1,9 @@
 import { systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
 import type { Logger } from '../../runtime/index.js';
+import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
+import { meantBy } from '../query-names.js';
 import { ANONYMOUS } from './access.js';
 import type { Access } from './access.js';
 import { ApiKeys } from './api-keys.js';
@@ -92,7 +94,8 @@ export class Authenticator {
     const credential = findCredential(request, this.#rules);
     if (credential === undefined) {
       const what = this.#mode === 'jwt' ? 'a token' : 'an API key';
-      throw new HubError('token-missing', `Cannot do this without ${what}: send Authorization: Bearer`);
+      const hint = this.#mode === 'jwt' ? misnamedToken(request.query) : '';
+      throw new HubError('token-missing', `Cannot do this without ${what}: send Authorization: Bearer${hint}`);
     }
     const access = await this.#verify(credential);
     this.requireUnrevoked(access);
@@ -118,6 +121,15 @@ export class Authenticator {
     const mayBeKey = from === 'bearer' && this.#apiKeys.size > 0 && text.split('.', 4).length !== 3;
     return mayBeKey ? this.#apiKeys.verify(text) : this.#tokens.verify(text);
   }
+}
+
+/** What to call a parameter of the query that was probably meant to hold the token. */
+function misnamedToken(query: URLSearchParams): string {
+  for (const name of query.keys()) {
+    const meant = meantBy(name, 'subscribe');
+    if (meant === 'token' || meant === 'Authorization') return `, or ${meant} and not ${quote(name)} in the query`;
+  }
+  return '';
 }
 
 /** @throws TypeError where the keys cannot be used: one sentence, without anything of them. */

@@ -100,8 +100,7 @@ function parse(payload: Uint8Array): Claims {
 function nameOf(claims: Claims, claim: 'iss' | 'sub' | 'jti'): string | undefined {
   const value = claims[claim];
   if (value === undefined) return undefined;
-  if (typeof value !== 'string' || value === '' || !value.isWellFormed())
-    throw invalid(`its ${claim} is no name`);
+  if (typeof value !== 'string' || value === '' || !value.isWellFormed()) throw invalid(`its ${claim} is no name`);
   if (Buffer.byteLength(value) > NAME_BYTES_MAX) throw invalid(`its ${claim} takes over ${NAME_BYTES_MAX} bytes`);
   return value;
 }

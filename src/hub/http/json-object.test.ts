@@ -40,9 +40,60 @@ test('readJsonObject() finds what JSON.parse finds, in any JSON object', () => {
 });
 
 const TOKENS = [
-  ...['{', '}', '[', ']', ':', ',', '"', '\\', ' ', '\n', '\t', '\r', '\f', '\u00a0', '\ufeff', '\0', '\u001f', '\u007f'],
-  ...['"a"', '"data"', '"d\\u0061ta"', '"\\ud83d\\ude00"', '"\\ud83d"', '"\\u12"', '"\\x"', '"\\/"', '\u2028', '😀', 'é'],
-  ...['0', '1', '-', '+', '.', 'e', 'E', '-0', '00', '1e5', '0.5', '.5', '5.', '-1.5E+3', 'true', 'false', 'null', 'NaN', 'nul'],
+  ...[
+    '{',
+    '}',
+    '[',
+    ']',
+    ':',
+    ',',
+    '"',
+    '\\',
+    ' ',
+    '\n',
+    '\t',
+    '\r',
+    '\f',
+    '\u00a0',
+    '\ufeff',
+    '\0',
+    '\u001f',
+    '\u007f',
+  ],
+  ...[
+    '"a"',
+    '"data"',
+    '"d\\u0061ta"',
+    '"\\ud83d\\ude00"',
+    '"\\ud83d"',
+    '"\\u12"',
+    '"\\x"',
+    '"\\/"',
+    '\u2028',
+    '😀',
+    'é',
+  ],
+  ...[
+    '0',
+    '1',
+    '-',
+    '+',
+    '.',
+    'e',
+    'E',
+    '-0',
+    '00',
+    '1e5',
+    '0.5',
+    '.5',
+    '5.',
+    '-1.5E+3',
+    'true',
+    'false',
+    'null',
+    'NaN',
+    'nul',
+  ],
   ...['{"data":', '{"data":1}', '{"data":1,', '[1,', '[]', '{}', '"id":"x"', '"__proto__":1'],
 ];
 
@@ -97,7 +148,10 @@ describe('readJsonObject() is bounded:', () => {
   test('by how deep a member is nested', () => {
     expect(memberOf(nested(JSON_DEPTH_MAX), 'data')).toHaveLength(2 * JSON_DEPTH_MAX);
     expect(() => memberOf(nested(JSON_DEPTH_MAX + 1), 'data')).toThrow(
-      expect.objectContaining({ code: 'invalid-json', message: expect.stringContaining('64 deep') as string }) as HubError,
+      expect.objectContaining({
+        code: 'invalid-json',
+        message: expect.stringContaining('64 deep') as string,
+      }) as HubError,
     );
     // What is closed again is not counted.
     expect(memberOf(`{"data":[${'[[]],'.repeat(1000)}0]}`, 'data')).toBeDefined();

@@ -9,6 +9,7 @@ import { requireChannels, requirePublishToUsers } from '../auth/access.js';
 import type { Access } from '../auth/access.js';
 import { userChannel } from '../auth/user-channel.js';
 import type { HubCore } from '../hub.js';
+import { refuseMisnamed } from '../query-names.js';
 import type { Published } from '../backplane/backplane.js';
 import { readJsonEvent, readJsonEventForChannels, readNdjsonEvents } from './publish-body.js';
 import { remoteAddress } from './remote-address.js';
@@ -31,6 +32,7 @@ type BodyForm = 'json' | 'ndjson' | 'stream' | 'raw';
 /** `POST /publish/{channel}` and `POST /publish` (PROTOCOL.md, 6). @throws HubError where it is refused. */
 export async function handlePublish({ hub, request, response, target }: Exchange, access: Access): Promise<void> {
   const channel = channelFor(access, target.segments);
+  refuseMisnamed(target.query, 'publish');
   const publisher = access.rateKey ?? remoteAddress(hub, request);
   const form = bodyForm(request, target.query);
   if (channel !== undefined && hub.authorizer !== undefined)

@@ -7,6 +7,7 @@ import { userChannel } from '../auth/user-channel.js';
 import { HubError } from '../errors.js';
 import { encodeGaps, encodeOpen } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
+import { refuseMisnamed } from '../query-names.js';
 import type { HubSettings } from '../settings.js';
 import type { ResumeRequest } from '../resume.js';
 import { isGzipAccepted } from './accept-encoding.js';
@@ -100,6 +101,7 @@ function channelsFor(access: Access, target: Target, { limits, anonymousChannel 
     const { application, user } = requireUser(access);
     return [userChannel(application, user)];
   }
+  refuseMisnamed(target.query, 'subscribe');
   const channels = channelsOf(target, limits.channelsPerConnection);
   requireChannels(access, 'subscribe', channels);
   return channels;
