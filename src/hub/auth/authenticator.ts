@@ -16,6 +16,7 @@ import type { TokenAlgorithm } from './jose.js';
 import { readKeyFile, singleKey } from './key-set.js';
 import type { KeySet, KeySource } from './key-set.js';
 import { RemoteKeys } from './remote-keys.js';
+import { secretFault } from './secret-fault.js';
 import type { RemoteKeyTimes } from './remote-keys.js';
 import { Revocations } from './revocations.js';
 import { staticKeys } from './static-keys.js';
@@ -37,6 +38,8 @@ export interface TokenOptions {
   readonly toleranceMs?: number;
   /** The grants of a token without the claim `tidegate` (default: its own stream only). */
   readonly withoutClaim?: Grants;
+  /** Warns of a secret under 32 bytes in place of refusing it, for systems whose tokens exist already (default false). */
+  readonly allowsShortSecret?: boolean;
   /** The cookie that may hold a token (default: none). */
   readonly cookie?: string | undefined;
   /** How the server behind `jwksUrl` is asked. */
@@ -57,8 +60,6 @@ export interface AuthenticatorOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** Bytes below which a shared secret can be guessed from one token (RFC 7518, 3.2). */
-const SECRET_BYTES_ADVISED = 32;
 
 const TOLERANCE_MS = 5000;
 
@@ -138,7 +139,7 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
   return new Authenticator(options, auth.mode === 'jwt' ? await openKeys(auth.token, options) : undefined);
 }
 
-async function openKeys({ keys, keyTimes = {} }: TokenOptions, options: AuthenticatorOptions): Promise<KeySource> {
+async function openKeys({ keys, keyTimes = {}, ...token }: TokenOptions, options: AuthenticatorOptions): Promise<KeySource> {
   const { clock = systemClock, logger } = options;
   const { algorithm } = keys;
   if ('jwksUrl' in keys) {
@@ -148,12 +149,11 @@ async function openKeys({ keys, keyTimes = {} }: TokenOptions, options: Authenti
     return remote;
   }
   if ('publicKeys' in keys) return staticKeys(await readPublicKeys(keys.publicKeys, algorithm));
-  const secret = new TextEncoder().encode(keys.secret);
-  if (secret.length === 0) throw new TypeError('Cannot check tokens with an empty secret');
-  if (secret.length < SECRET_BYTES_ADVISED) {
-    logger?.warn({ bytes: secret.length }, `The secret of tokens is shorter than ${SECRET_BYTES_ADVISED} bytes`);
-  }
-  return staticKeys(singleKey(secret));
+  const fault = secretFault(keys.secret);
+  if (fault !== undefined && (keys.secret === '' || token.allowsShortSecret !== true))
+    throw new TypeError(`Cannot check tokens with the secret: ${fault}`);
+  if (fault !== undefined) logger?.warn({}, `The secret of tokens can be guessed from one token: ${fault}`);
+  return staticKeys(singleKey(new TextEncoder().encode(keys.secret)));
 }
 
 async function readPublicKeys(text: string, algorithm: TokenAlgorithm): Promise<KeySet> {
