@@ -61,7 +61,8 @@ function unused(settings: Settings, origins: Origins, keys: readonly Key[]): Cli
 
 /** How a hub comes to look at a setting of authentication. */
 function cureOf(key: Key): string {
-  if (SECRETS.some((secret) => secret === key)) return 'give --auth jwt, or --preset notifications (JWT_SECRET, REDIS_HOST)';
+  if (SECRETS.some((secret) => secret === key))
+    return 'give --auth jwt, or --preset notifications (JWT_SECRET, REDIS_HOST)';
   return API_KEYS.some((apiKey) => apiKey === key) ? 'give --auth apiKey, or --auth jwt' : 'give --auth jwt';
 }
 

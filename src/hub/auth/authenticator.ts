@@ -60,7 +60,6 @@ export interface AuthenticatorOptions {
   readonly logger?: Logger | undefined;
 }
 
-
 const TOLERANCE_MS = 5000;
 
 /** Says who sent a request. */
@@ -139,7 +138,10 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
   return new Authenticator(options, auth.mode === 'jwt' ? await openKeys(auth.token, options) : undefined);
 }
 
-async function openKeys({ keys, keyTimes = {}, ...token }: TokenOptions, options: AuthenticatorOptions): Promise<KeySource> {
+async function openKeys(
+  { keys, keyTimes = {}, ...token }: TokenOptions,
+  options: AuthenticatorOptions,
+): Promise<KeySource> {
   const { clock = systemClock, logger } = options;
   const { algorithm } = keys;
   if ('jwksUrl' in keys) {
