@@ -45,28 +45,19 @@ export function withoutEmptyRetry(event: PublishEvent): PublishEvent {
   return rest;
 }
 
-/**
- * Bytes that data may take on the wire: a line break begins another `data: ` line, and in an envelope any other control
- * character but the tab is an escape of six. The count ends once it is over `bytesMax`.
- */
+/** Bytes that data takes on the wire: a line break begins another `data: ` line. The count ends once it is over `bytesMax`. */
 function wireBytes(data: string, bytesMax: number): number {
   let bytes = Buffer.byteLength(data);
-  if (bytes * (1 + GROWTH_BYTES) <= bytesMax || !GROWING.test(data)) return bytes;
-  for (let at = 0; at < data.length && bytes <= bytesMax; at += 1) {
-    const unit = data.charCodeAt(at);
-    const isGrowing = unit < SPACE && unit !== TAB && !(unit === CR && data.charCodeAt(at + 1) === LF);
-    if (isGrowing) bytes += GROWTH_BYTES;
-  }
+  if (bytes * (1 + DATA_LINE_BYTES) <= bytesMax) return bytes;
+  for (let at = data.indexOf('\n'); at !== -1 && bytes <= bytesMax; at = data.indexOf('\n', at + 1))
+    bytes += DATA_LINE_BYTES;
+  for (let at = data.indexOf('\r'); at !== -1 && bytes <= bytesMax; at = data.indexOf('\r', at + 1))
+    // A CRLF is one line break.
+    if (data[at + 1] !== '\n') bytes += DATA_LINE_BYTES;
   return bytes;
 }
 
-// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-const GROWING = /[\u0000-\u0008\u000a-\u001f]/;
-const GROWTH_BYTES = 6;
-const TAB = 0x09;
-const LF = 0x0a;
-const CR = 0x0d;
-const SPACE = 0x20;
+const DATA_LINE_BYTES = 'data: '.length;
 
 function byteLength(text: string | undefined): number {
   return text === undefined ? 0 : Buffer.byteLength(text);

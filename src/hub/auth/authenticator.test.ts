@@ -164,6 +164,9 @@ describe('what an application’s token may not do', () => {
   });
 });
 
+const openWith = (secret: string): Promise<unknown> =>
+  open({ mode: 'jwt', token: { keys: { algorithm: 'HS256', secret } } });
+
 describe('createAuthenticator()', () => {
   it.each([
     { algorithm: 'HS256', secret: '' },
@@ -175,8 +178,6 @@ describe('createAuthenticator()', () => {
   });
 
   it('refuses a secret under 32 bytes (RFC 7518, 3.2), counted in UTF-8', async () => {
-    const openWith = (secret: string): Promise<unknown> =>
-      open({ mode: 'jwt', token: { keys: { algorithm: 'HS256', secret } } });
     await expect(openWith('s'.repeat(31))).rejects.toThrow(
       'Cannot check tokens with the secret: it has 31 bytes, and HS256 needs 32 (RFC 7518, 3.2)',
     );
@@ -187,8 +188,8 @@ describe('createAuthenticator()', () => {
   it('warns of such a secret where it is allowed, without showing it', async () => {
     const logger = createCapturingLogger();
     const keys = { algorithm: 'HS256', secret: 'sesame' } as const;
-    const token = { keys, allowsShortSecret: true };
-    await createAuthenticator({ auth: { mode: 'jwt', token }, origins: [], logger });
+    const auth = { mode: 'jwt', token: { keys, allowsShortSecret: true } } as const;
+    await createAuthenticator({ auth, origins: [], logger });
     expect(logger.lines.map(({ level }) => level)).toEqual(['warn']);
     expect(JSON.stringify(logger.lines)).not.toContain('sesame');
   });

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { HubError } from '../errors.js';
+import type { HubError } from '../errors.js';
 import { JSON_DEPTH_MAX } from '../json-depth.js';
 import { isJsonObject, onOneLine, readJsonObject } from './json-object.js';
 
@@ -40,61 +40,62 @@ test('readJsonObject() finds what JSON.parse finds, in any JSON object', () => {
 });
 
 const TOKENS = [
-  ...[
-    '{',
-    '}',
-    '[',
-    ']',
-    ':',
-    ',',
-    '"',
-    '\\',
-    ' ',
-    '\n',
-    '\t',
-    '\r',
-    '\f',
-    '\u00a0',
-    '\ufeff',
-    '\0',
-    '\u001f',
-    '\u007f',
-  ],
-  ...[
-    '"a"',
-    '"data"',
-    '"d\\u0061ta"',
-    '"\\ud83d\\ude00"',
-    '"\\ud83d"',
-    '"\\u12"',
-    '"\\x"',
-    '"\\/"',
-    '\u2028',
-    '😀',
-    'é',
-  ],
-  ...[
-    '0',
-    '1',
-    '-',
-    '+',
-    '.',
-    'e',
-    'E',
-    '-0',
-    '00',
-    '1e5',
-    '0.5',
-    '.5',
-    '5.',
-    '-1.5E+3',
-    'true',
-    'false',
-    'null',
-    'NaN',
-    'nul',
-  ],
-  ...['{"data":', '{"data":1}', '{"data":1,', '[1,', '[]', '{}', '"id":"x"', '"__proto__":1'],
+  '{',
+  '}',
+  '[',
+  ']',
+  ':',
+  ',',
+  '"',
+  '\\',
+  ' ',
+  '\n',
+  '	',
+  '\r',
+  '\f',
+  '\xA0',
+  '﻿',
+  '\0',
+  '',
+  '',
+  '"a"',
+  '"data"',
+  '"d\\u0061ta"',
+  '"\\ud83d\\ude00"',
+  '"\\ud83d"',
+  '"\\u12"',
+  '"\\x"',
+  '"\\/"',
+  '\u2028',
+  '😀',
+  'é',
+  '0',
+  '1',
+  '-',
+  '+',
+  '.',
+  'e',
+  'E',
+  '-0',
+  '00',
+  '1e5',
+  '0.5',
+  '.5',
+  '5.',
+  '-1.5E+3',
+  'true',
+  'false',
+  'null',
+  'NaN',
+  'nul',
+  '{"data":',
+  '{"data":1}',
+  '{"data":1,',
+  '[1,',
+  '[]',
+  '{}',
+  '"id":"x"',
+  '"__proto__":1',
 ];
 
 test('readJsonObject() accepts what JSON.parse accepts, and nothing else', () => {
@@ -142,9 +143,10 @@ test.each([
   expect(found === undefined ? undefined : onOneLine(found)).toBe(text);
 });
 
-describe('readJsonObject() is bounded:', () => {
-  const nested = (depth: number): string => `{"data":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+const nested = (depth: number): string => `{"data":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+const objects = (bytes: number): string => `{"data":[${'{},'.repeat(bytes / 3)}0]}`;
 
+describe('readJsonObject() is bounded:', () => {
   test('by how deep a member is nested', () => {
     expect(memberOf(nested(JSON_DEPTH_MAX), 'data')).toHaveLength(2 * JSON_DEPTH_MAX);
     expect(() => memberOf(nested(JSON_DEPTH_MAX + 1), 'data')).toThrow(
@@ -164,7 +166,6 @@ describe('readJsonObject() is bounded:', () => {
   });
 
   test('by its length: twice as many values take about twice as long', () => {
-    const objects = (bytes: number): string => `{"data":[${'{},'.repeat(bytes / 3)}0]}`;
     const [one, four] = [LARGE / 8, LARGE / 2].map((bytes) => timeOf(() => isJsonObject(objects(bytes))));
     expect((four ?? 0) / (one ?? 1)).toBeLessThan(10);
   });

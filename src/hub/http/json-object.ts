@@ -123,27 +123,29 @@ function readName(reader: Reader, names: ReadonlySet<string>): string {
   }
   skipString(reader);
   const name = json.slice(at + 1, reader.at - 1);
-  return name.includes('\\') ? textBetween(json, at, reader.at) : name;
+  return name.includes('\\') ? textOf(json.slice(at, reader.at), at) : name;
 }
 
 function readMember(reader: Reader): JsonMember {
   const { json, at } = reader;
   if (json.charCodeAt(at) === QUOTE) {
     reader.at = afterString(json, at);
-    return { kind: 'text', json: json.slice(at, reader.at), text: textBetween(json, at, reader.at) };
+    const written = json.slice(at, reader.at);
+    return { kind: 'text', json: written, text: textOf(written, at) };
   }
   reader.hasLoneSurrogate = false;
   skipValue(reader);
   return { kind: 'other', json: json.slice(at, reader.at), hasLoneSurrogate: reader.hasLoneSurrogate };
 }
 
-/** What a string says. JSON.parse tells whether it is one, in a time that depends on its length alone. */
-function textBetween(json: string, start: number, end: number): string {
-  if (end - start < SHORT_TEXT && afterPlain(json, start + 1) === end - 1) return json.slice(start + 1, end - 1);
+/** What a string says that stands at `at`. JSON.parse tells whether it is one, in a time that depends on its length alone. */
+function textOf(written: string, at: number): string {
+  const end = written.length - 1;
+  if (end < SHORT_TEXT && end > 0 && afterPlain(written, 1) === end) return written.slice(1, end);
   try {
-    return JSON.parse(json.slice(start, end)) as string;
+    return JSON.parse(written) as string;
   } catch {
-    throw fault(`the string at character ${start + 1} is not valid`);
+    throw fault(`the string at character ${at + 1} is not valid`);
   }
 }
 

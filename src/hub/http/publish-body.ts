@@ -59,7 +59,7 @@ export function readNdjsonEvents(body: string, options: LineOptions): readonly P
     const end = lineEnd === -1 ? body.length : lineEnd;
     const line = body.slice(at, end);
     at = end + 1;
-    if (BLANK.test(line)) continue;
+    if (!line.startsWith('{') && BLANK.test(line)) continue;
     if (events.length === BATCH_EVENTS_MAX) {
       throw new HubError('body-too-large', `Cannot publish more than ${BATCH_EVENTS_MAX} events at once`);
     }

@@ -11,6 +11,7 @@ import { userChannel } from '../auth/user-channel.js';
 import type { HubCore } from '../hub.js';
 import { refuseMisnamed } from '../query-names.js';
 import type { Published } from '../backplane/backplane.js';
+import { NDJSON_TYPES } from './ndjson-types.js';
 import { readJsonEvent, readJsonEventForChannels, readNdjsonEvents } from './publish-body.js';
 import { remoteAddress } from './remote-address.js';
 import { readBody, readChunks } from './request-body.js';
@@ -220,14 +221,6 @@ function withIdempotencyKey(request: IncomingMessage, event: PublishEvent): Publ
   return { ...event, idempotencyKey };
 }
 
-/** No name of it is registered; these are in use. */
-const NDJSON_TYPES = new Set([
-  'application/x-ndjson',
-  'application/ndjson',
-  'application/jsonl',
-  'application/x-jsonlines',
-]);
-
 const MEDIA_TYPE = /^[\w.!#$&^+-]+\/[\w.!#$&^+-]+$/;
 const CHARSET = /;\s*charset\s*=\s*"?([^\s;"]+)/i;
 
@@ -243,6 +236,6 @@ function bodyForm({ headers }: IncomingMessage, query: URLSearchParams): BodyFor
   }
   if (readFlag(query, 'raw')) return 'raw';
   if (mediaType === 'application/json') return 'json';
-  if (NDJSON_TYPES.has(mediaType)) return 'ndjson';
+  if (NDJSON_TYPES.includes(mediaType)) return 'ndjson';
   return mediaType === 'text/event-stream' ? 'stream' : 'raw';
 }
