@@ -3,6 +3,7 @@ export type { Backoff, BackoffOptions } from './backoff.js';
 export { sleep, systemClock } from './clock.js';
 export type { Clock } from './clock.js';
 export { parseDuration } from './duration.js';
+export { editDistance } from './edit-distance.js';
 export { parsePointer, valueAt, valueIn } from './json-pointer.js';
 export type { Pointer } from './json-pointer.js';
 export { createSeededRandom } from './random.js';

@@ -37,6 +37,8 @@ describe('authOfHub()', () => {
 
   it.each([
     ['none', { 'auth.jwt.secret': 's' }, 'auth.jwt.secret with auth none: nobody would look'],
+    ['none', { 'auth.jwt.secret': 's' }, 'give --auth jwt, or --preset notifications'],
+    ['none', { 'auth.apiKeysFile': 'f' }, 'give --auth apiKey'],
     ['none', { 'auth.apiKeysFile': 'f' }, 'auth.apiKeysFile with auth none'],
     ['jwt', {}, 'check tokens by HS256 without a key'],
     ['jwt', { 'auth.jwt.algorithm': 'ES256' }, 'check tokens by ES256 without a key'],
@@ -48,14 +50,31 @@ describe('authOfHub()', () => {
   ])('refuses auth %s with %j', (auth, env, message) => expect(faultOf(auth, env)).toContain(message));
 });
 
+const SECRET = 'a secret that is long enough for it';
+
 describe('authOptionsOf()', () => {
+  it('refuses a short secret of tokens in one sentence that says which setting it is, but for the preset', async () => {
+    writeFileSync(join(cwd, 'short'), 'sesame');
+    const inSetting = settingsOf('jwt', { 'auth.jwt.secret': 'sesame' });
+    const inFile = settingsOf('jwt', { 'auth.jwt.secretFile': 'short' });
+    for (const [settings, key] of [
+      [inSetting, 'auth.jwt.secret'],
+      [inFile, 'auth.jwt.secretFile'],
+    ] as const)
+      await expect(authOptionsOf(settings, cwd)).rejects.toThrow(
+        new RegExp(`^Cannot use ${key}: it has 6 bytes, and HS256 needs 32 [^]*openssl rand`),
+      );
+    const options = await authOptionsOf({ ...inSetting, preset: 'notifications' }, cwd);
+    expect(options).toMatchObject({ token: { keys: { secret: 'sesame' }, allowsShortSecret: true } });
+  });
+
   it('reads the secret, the keys and the API keys from their files', async () => {
-    writeFileSync(join(cwd, 'secret'), 'a secret \r\n');
+    writeFileSync(join(cwd, 'secret'), `${SECRET} \r\n`);
     writeFileSync(join(cwd, 'keys'), `# servers\n\none:${HASH}\n  two:${HASH}:publish=a\n`);
     writeFileSync(join(cwd, 'key.pem'), 'PEM');
     const settings = settingsOf('jwt', { 'auth.jwt.secretFile': 'secret', 'auth.apiKeysFile': 'keys' });
     const options = await authOptionsOf(settings, cwd);
-    expect(options).toMatchObject({ mode: 'jwt', token: { keys: { algorithm: 'HS256', secret: 'a secret ' } } });
+    expect(options).toMatchObject({ mode: 'jwt', token: { keys: { algorithm: 'HS256', secret: `${SECRET} ` } } });
     expect('apiKeys' in options && options.apiKeys?.map(({ name }) => name)).toEqual(['one', 'two']);
     const byFile = settingsOf('jwt', { 'auth.jwt.algorithm': 'RS256', 'auth.jwt.keyFile': 'key.pem' });
     expect(await authOptionsOf(byFile, cwd)).toMatchObject({ token: { keys: { publicKeys: 'PEM' } } });

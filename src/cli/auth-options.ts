@@ -1,12 +1,25 @@
 import type { ApiKey, AuthOptions } from '../hub/index.js';
-import { parseApiKey } from '../hub/index.js';
+import { parseApiKey, secretFault } from '../hub/index.js';
 import type { Settings } from './config/index.js';
 import { CliError } from './errors.js';
 import { readSecretFile, readSettingFile } from './setting-file.js';
 
-/** The secret of tokens, from its setting or its file; undefined where neither is set. @throws CliError `unreadable-file`, `bad-value`. */
-export async function readSecret(settings: Settings, cwd: string): Promise<string | undefined> {
-  return settings['auth.jwt.secret'] ?? readSecretFile(settings, 'auth.jwt.secretFile', cwd);
+/**
+ * The secret of tokens, from its setting or its file; empty where neither is set.
+ * @throws CliError `unreadable-file`; `bad-value`, for a secret that is too short, unless a preset allows it.
+ */
+export async function readSecret(settings: Settings, cwd: string): Promise<string> {
+  const inSetting = settings['auth.jwt.secret'];
+  const secret = inSetting ?? (await readSecretFile(settings, 'auth.jwt.secretFile', cwd)) ?? '';
+  const fault = secretFault(secret);
+  if (fault === undefined || allowsShortSecret(settings)) return secret;
+  const key = inSetting === undefined ? 'auth.jwt.secretFile' : 'auth.jwt.secret';
+  throw new CliError('bad-value', `Cannot use ${key}: ${fault}; make one with: openssl rand -base64 33`);
+}
+
+/** Tokens of the notification service that is replaced are signed already. */
+function allowsShortSecret({ preset }: Settings): boolean {
+  return preset === 'notifications';
 }
 
 /**
@@ -34,6 +47,7 @@ export async function authOptionsOf(settings: Settings, cwd: string): Promise<Au
         operate: settings['auth.jwt.operate'],
       },
       cookie: settings['auth.cookie'],
+      allowsShortSecret: allowsShortSecret(settings),
     },
   };
 }
@@ -43,7 +57,7 @@ type TokenKeys = Extract<AuthOptions, { readonly mode: 'jwt' }>['token']['keys']
 async function readTokenKeys(settings: Settings, cwd: string): Promise<TokenKeys> {
   const algorithm = settings['auth.jwt.algorithm'];
   // That the key is there and fits the algorithm was checked with the settings.
-  if (algorithm === 'HS256') return { algorithm, secret: (await readSecret(settings, cwd)) ?? '' };
+  if (algorithm === 'HS256') return { algorithm, secret: await readSecret(settings, cwd) };
   const jwksUrl = settings['auth.jwt.jwksUrl'];
   if (jwksUrl !== undefined) return { algorithm, jwksUrl };
   return { algorithm, publicKeys: (await readSettingFile(settings, 'auth.jwt.keyFile', cwd)) ?? '' };

@@ -1,5 +1,6 @@
 import { valueAt } from '../base/index.js';
 import type { Pointer } from '../base/index.js';
+import { isShallowJson } from './json-depth.js';
 
 /** The parts of an event that say which key it is the newest of. */
 export interface KeyedFields {
@@ -9,9 +10,9 @@ export interface KeyedFields {
 
 /**
  * The key of an event: the value that `pointer` finds in its data, or its event type where there is no
- * pointer, the data is not JSON or nothing is found. A value is never taken for a type that reads the same.
+ * pointer, the data is no JSON, is nested too deep to be read, or nothing is found. A value is never taken for a type that reads the same.
  */
 export function conflationKey(fields: KeyedFields, pointer: Pointer | undefined): string {
-  const value = pointer && valueAt(fields.data, pointer);
+  const value = pointer && isShallowJson(fields.data) ? valueAt(fields.data, pointer) : undefined;
   return value === undefined ? `type:${fields.event ?? 'message'}` : `value:${JSON.stringify(value)}`;
 }

@@ -30,7 +30,7 @@ const CODES = {
   'invalid-batch': { status: 400, isRetryable: false, title: 'A line of the batch is not valid' },
   'invalid-channel': { status: 400, isRetryable: false, title: 'The channel name is not valid' },
   'invalid-cursor': { status: 400, isRetryable: false, title: 'The cursor is not valid' },
-  'invalid-encoding': { status: 400, isRetryable: false, title: 'The body is not UTF-8' },
+  'invalid-encoding': { status: 400, isRetryable: false, title: 'The text is not valid Unicode' },
   'invalid-event-type': { status: 400, isRetryable: false, title: 'The event type is not valid' },
   'invalid-host': { status: 400, isRetryable: false, title: 'The host of the request is not valid' },
   'invalid-id': { status: 400, isRetryable: false, title: 'The id is not valid' },

@@ -1,6 +1,7 @@
 import { checkChannelName, isControlType, isCursorLike, ProtocolError, quote } from '../protocol/index.js';
 import { HubError } from './errors.js';
 import { IDEMPOTENCY_KEY_BYTES_MAX, OWN_ID_BYTES_MAX } from './limits.js';
+import { invalidRetry, readRetry } from './retry.js';
 
 /** An event as a publisher gives it. */
 export interface PublishEvent {
@@ -9,7 +10,7 @@ export interface PublishEvent {
   /** The event type; none means `message`. */
   readonly event?: string;
   readonly data: string;
-  /** Milliseconds a client waits before it reconnects. */
+  /** Milliseconds a client waits before it reconnects: 100 to 3,600,000; 0: what the hub says. */
   readonly retry?: number;
   /** A second event with this key is not published while history holds the first; 256 bytes at most. */
   readonly idempotencyKey?: string;
@@ -27,12 +28,39 @@ const CONTROL_CHARACTER = /[\u0000-\u001f\u007f]/;
 export function checkEvent(event: PublishEvent, eventBytesMax: number): void {
   if (event.id !== undefined) checkOwnId(event.id);
   if (event.event !== undefined) checkEventType(event.event);
-  if (event.retry !== undefined) checkRetry(event.retry);
+  if (readRetry(event.retry, 'refused') === 'invalid') throw invalidRetry();
   if (event.idempotencyKey !== undefined) checkIdempotencyKey(event.idempotencyKey);
-  const bytes = Buffer.byteLength(event.data) + (event.event?.length ?? 0) + (event.id?.length ?? 0);
+  if (!event.data.isWellFormed())
+    throw new HubError('invalid-encoding', 'Cannot publish data that holds half of a character: it has no UTF-8');
+  const bytes = wireBytes(event.data, eventBytesMax) + byteLength(event.event) + byteLength(event.id);
   if (bytes > eventBytesMax) {
     throw new HubError('event-too-large', `Cannot publish an event of ${bytes} bytes: ${eventBytesMax} are allowed`);
   }
+}
+
+/** The event, as it is kept: a retry of 0 is none. It must have been checked. */
+export function withoutEmptyRetry(event: PublishEvent): PublishEvent {
+  if (event.retry !== 0) return event;
+  const { retry: _, ...rest } = event;
+  return rest;
+}
+
+/** Bytes that data takes on the wire: a line break begins another `data: ` line. The count ends once it is over `bytesMax`. */
+function wireBytes(data: string, bytesMax: number): number {
+  let bytes = Buffer.byteLength(data);
+  if (bytes * (1 + DATA_LINE_BYTES) <= bytesMax) return bytes;
+  for (let at = data.indexOf('\n'); at !== -1 && bytes <= bytesMax; at = data.indexOf('\n', at + 1))
+    bytes += DATA_LINE_BYTES;
+  for (let at = data.indexOf('\r'); at !== -1 && bytes <= bytesMax; at = data.indexOf('\r', at + 1))
+    // A CRLF is one line break.
+    if (data[at + 1] !== '\n') bytes += DATA_LINE_BYTES;
+  return bytes;
+}
+
+const DATA_LINE_BYTES = 'data: '.length;
+
+function byteLength(text: string | undefined): number {
+  return text === undefined ? 0 : Buffer.byteLength(text);
 }
 
 /** The name, where a channel may have it. @throws HubError `invalid-channel`. */
@@ -55,6 +83,8 @@ function checkOwnId(id: string): void {
     throw new HubError('invalid-id', 'Cannot publish with an empty id: leave it out to get the cursor as id');
   if (LINE_BREAKING.test(id))
     throw new HubError('invalid-id', `Cannot publish with id ${quote(id)}: it holds CR, LF or NUL`);
+  if (!id.isWellFormed())
+    throw new HubError('invalid-id', `Cannot publish with id ${quote(id)}: it holds half of a character`);
   if (isCursorLike(id)) throw new HubError('invalid-id', `Cannot publish with id ${quote(id)}: it looks like a cursor`);
   if (Buffer.byteLength(id) > OWN_ID_BYTES_MAX) {
     throw new HubError(
@@ -68,20 +98,19 @@ function checkEventType(type: string): void {
   if (LINE_BREAKING.test(type)) {
     throw new HubError('invalid-event-type', `Cannot publish event type ${quote(type)}: it holds CR, LF or NUL`);
   }
+  if (!type.isWellFormed()) {
+    throw new HubError('invalid-event-type', `Cannot publish event type ${quote(type)}: it holds half of a character`);
+  }
   if (isControlType(type)) {
     throw new HubError('invalid-event-type', `Cannot publish event type ${quote(type)}: "tidegate." is reserved`);
   }
 }
 
-function checkRetry(retry: number): void {
-  if (Number.isSafeInteger(retry) && retry >= 0) return;
-  throw new HubError('invalid-retry', `Cannot publish retry ${retry}: it is no whole number of milliseconds`);
-}
-
 function checkIdempotencyKey(key: string): void {
-  if (key !== '' && !CONTROL_CHARACTER.test(key) && Buffer.byteLength(key) <= IDEMPOTENCY_KEY_BYTES_MAX) return;
+  const isSound = key !== '' && key.isWellFormed() && !CONTROL_CHARACTER.test(key);
+  if (isSound && Buffer.byteLength(key) <= IDEMPOTENCY_KEY_BYTES_MAX) return;
   throw new HubError(
     'invalid-idempotency-key',
-    `Cannot publish with idempotency key ${quote(key)}: it must hold 1 to ${IDEMPOTENCY_KEY_BYTES_MAX} bytes and no control character`,
+    `Cannot publish with idempotency key ${quote(key)}: it must hold 1 to ${IDEMPOTENCY_KEY_BYTES_MAX} bytes of UTF-8 and no control character`,
   );
 }

@@ -17,7 +17,7 @@ import type { Connection } from './connection.js';
 import { Delivery } from './delivery.js';
 import type { BareListener } from './http/bare-listener.js';
 import { HubError } from './errors.js';
-import { checkChannel, checkEvent } from './event.js';
+import { checkChannel, checkEvent, withoutEmptyRetry } from './event.js';
 import type { PublishEvent } from './event.js';
 import { Expiries } from './expiries.js';
 import { FeedRegistry } from './feed-registry.js';
@@ -221,7 +221,7 @@ export class HubCore {
   async publishOne(channel: string, event: PublishEvent): Promise<Published> {
     checkChannel(channel);
     checkEvent(event, this.settings.limits.eventBytes);
-    const [published] = await this.publish({ channels: [channel], events: [event] });
+    const [published] = await this.publish({ channels: [channel], events: [withoutEmptyRetry(event)] });
     if (published === undefined) throw new HubError('internal', 'Cannot tell what became of the event');
     return published;
   }

@@ -3,6 +3,7 @@ export type { ApiKey } from './auth/api-keys.js';
 export type { AuthOptions } from './auth/authenticator.js';
 export { mintToken } from './auth/mint.js';
 export type { MintOptions } from './auth/mint.js';
+export { secretFault } from './auth/secret-fault.js';
 export type { Published } from './backplane/backplane.js';
 export type { ChannelRule, SlowPolicy } from './channel-rules.js';
 export type { Compression } from './compression.js';

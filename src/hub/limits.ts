@@ -26,7 +26,7 @@ export interface HubLimits {
   readonly channels: number;
   /** Channels on one connection or one publish (default 100); then `too-many-channels-asked`. */
   readonly channelsPerConnection: number;
-  /** Bytes of one event's data, id and type (default 1 MiB), before they are encoded; then `event-too-large`. */
+  /** Bytes of one event's data, id and type (default 1 MiB), with seven for each line break; then `event-too-large`. */
   readonly eventBytes: number;
   /** Bytes of a publish body, streams excepted (default 16 MiB); then `body-too-large`. */
   readonly bodyBytes: number;

@@ -5,6 +5,7 @@ import type { Channel } from './channel.js';
 import { HubError } from './errors.js';
 import type { Feed } from './feed.js';
 import { findOwnId } from './form.js';
+import { parseRfc3339 } from './rfc3339.js';
 import type { ChannelStore } from './store.js';
 
 /** Where a client wants to begin; the first that is there counts. */
@@ -43,7 +44,6 @@ interface Loss {
 
 /** Characters of a request that a gap repeats. */
 const REQUESTED_CHARACTERS_MAX = 200;
-const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 
 /**
  * Decides where a subscription begins (PROTOCOL.md, 5).
@@ -121,9 +121,8 @@ function readTime(since: string, nowMs: number): number {
   const durationMs = parseDuration(since);
   if (durationMs !== undefined) return nowMs - durationMs;
   // A plus sign in a query is a space unless it is escaped, which few remember.
-  const text = since.replace(/ (\d{2}:\d{2})$/, '+$1');
-  const timeMs = RFC_3339.test(text) ? Date.parse(text.replace(' ', 'T')) : Number.NaN;
-  if (!Number.isNaN(timeMs)) return timeMs;
+  const timeMs = parseRfc3339(since.replace(/ (\d{2}:\d{2})$/, '+$1'));
+  if (timeMs !== undefined) return timeMs;
   throw new HubError(
     'invalid-cursor',
     `Cannot begin since ${quote(since)}: it is neither a cursor, an RFC 3339 time nor a duration such as 5m`,

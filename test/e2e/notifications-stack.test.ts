@@ -115,10 +115,12 @@ describe('deploy/compose/notifications', () => {
         expect(await type(publish)).toBe('1\n');
         const event = 'id: 1\nevent: order\ndata: {"state":"shipped"}\n\n';
         await expect.poll(() => heard, { timeout: 10_000 }).toContain(event);
-        const [, id = ''] = /^channel_id\n(.+)$/m.exec(await type(hash)) ?? [];
-        expect(id).toMatch(/^[0-9a-f-]{36}$/);
-        for (const line of [application, user])
-          expect(JSON.parse(await type(line))).toMatchObject({ ada: { [id]: { id } } });
+        const [, channel] = /^channel_id\n(.+)$/m.exec(await type(hash)) ?? [];
+        expect(channel).toBe('shop:channel:ada');
+        for (const line of [application, user]) {
+          const { ada } = JSON.parse(await type(line)) as { readonly ada: Readonly<Record<string, object>> };
+          expect(Object.keys(ada)).toEqual([expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+        }
       } finally {
         open.kill('SIGKILL');
       }

@@ -6,21 +6,16 @@ import { BridgingHub } from '../support/bridging-hub.js';
 import { hasRedis, startRedis, tell } from '../support/redis-server.js';
 import { startRedisNode } from '../support/redis-nodes.js';
 import { connectionTo } from '../conformance/backplane.js';
-import type { StreamClient } from '../support/stream-client.js';
 
 const PATIENCE = { timeout: 15_000 };
 const KEY = 'shop:client:ann';
-
-const idOf = (client: StreamClient): string => String(client.headers['x-connection-id']);
 
 /** The fields and values of a hash, in the order in which they were written. */
 async function readHash(port: number, key: string): Promise<readonly string[]> {
   return (await tell(port, `HGETALL ${key}`)).split('\r\n').filter((_, at) => at > 0 && at % 2 === 0);
 }
 
-function hashOf(client: StreamClient): readonly string[] {
-  return ['application_id', 'shop', 'user_id', 'ann', 'channel_id', idOf(client)];
-}
+const HASH = ['application_id', 'shop', 'user_id', 'ann', 'channel_id', 'shop:channel:ann'];
 
 describe.skipIf(!hasRedis)('[redis]', () => {
   test('a user has a hash from the first connection to the last, over all hubs', async () => {
@@ -28,20 +23,21 @@ describe.skipIf(!hasRedis)('[redis]', () => {
     await using here = await BridgingHub.start({ url: redis.url });
     await using there = await BridgingHub.start({ url: redis.url });
     const first = await here.connect('shop', 'ann');
-    expect(await readHash(redis.port, KEY)).toEqual(hashOf(first));
+    expect(await readHash(redis.port, KEY)).toEqual(HASH);
     const second = await there.connect('shop', 'ann');
-    expect(await readHash(redis.port, KEY)).toEqual(hashOf(second));
-    await using bob = await there.connect('shop', 'bob');
+    expect(await readHash(redis.port, KEY)).toEqual(HASH);
+    await using _bob = await there.connect('shop', 'bob');
     await second[Symbol.asyncDispose]();
-    // It always names a connection that is there.
-    await expect.poll(() => readHash(redis.port, KEY), PATIENCE).toEqual(hashOf(first));
+    // Once the one that left is not listed any more.
+    const listed = (): Promise<string> => tell(redis.port, 'HGET {tidegate}:counts u:4:shopann');
+    await expect.poll(listed, PATIENCE).toBe('$1\r\n1\r\n');
+    expect(await readHash(redis.port, KEY)).toEqual(HASH);
     await first[Symbol.asyncDispose]();
     await expect.poll(() => tell(redis.port, `EXISTS ${KEY}`), PATIENCE).toBe(':0\r\n');
     expect(await tell(redis.port, 'EXISTS shop:client:bob')).toBe(':1\r\n');
-    expect(idOf(bob)).not.toBe('');
   });
 
-  test('a hash goes with the hub that was killed, once its lease is over, and names who is left', async () => {
+  test('a hash goes with the hub that was killed, once its lease is over, unless the user has another connection', async () => {
     await using redis = await startRedis();
     const shared = { urls: [redis.url], prefix: 'p', leaseMs: 3000, bridgeUsers: true };
     await using killed = await startRedisNode(shared);
@@ -55,13 +51,13 @@ describe.skipIf(!hasRedis)('[redis]', () => {
     // `killed` never renews its lease.
     const upkeep = setInterval(() => left.keepUp(), 50);
     await expect.poll(() => tell(redis.port, 'EXISTS shop:client:bob'), PATIENCE).toBe(':0\r\n');
-    await expect.poll(async () => (await readHash(redis.port, KEY)).at(-1), PATIENCE).toBe(staying.id);
+    expect(await readHash(redis.port, KEY)).toEqual(HASH);
     clearInterval(upkeep);
     left.leave(staying);
     await expect.poll(() => tell(redis.port, `EXISTS ${KEY}`), PATIENCE).toBe(':0\r\n');
   });
 
-  test('of a killed hub with more connections than one script takes back, none is named any more', async () => {
+  test('of a killed hub with more connections than one script takes back, the hash stays while one is left', async () => {
     await using redis = await startRedis();
     const limits = { ...DEFAULT_LIMITS, connectionsPerUser: 0 };
     const shared = { urls: [redis.url], prefix: 'p', leaseMs: 3000, bridgeUsers: true, limits };
@@ -74,7 +70,17 @@ describe.skipIf(!hasRedis)('[redis]', () => {
     const upkeep = setInterval(() => left.keepUp(), 50);
     await expect.poll(() => tell(redis.port, 'ZCARD {p}:nodes'), PATIENCE).toBe(':1\r\n');
     clearInterval(upkeep);
-    expect((await readHash(redis.port, KEY)).at(-1)).toBe(staying.id);
+    expect(await readHash(redis.port, KEY)).toEqual(HASH);
+  });
+
+  test('names the Redis channel on which anybody reaches the user', async () => {
+    await using redis = await startRedis();
+    await using hub = await BridgingHub.start({ url: redis.url });
+    await using client = await hub.connect('shop', 'ann');
+    const channel = (await readHash(redis.port, KEY)).at(-1) ?? '';
+    await tell(redis.port, `PUBLISH ${channel} "{\\"id\\":\\"1\\",\\"type\\":\\"note\\",\\"data\\":{\\"a\\":1}}"`);
+    await client.until(({ data }) => data.length > 0);
+    expect(client.data).toEqual(['{"a":1}']);
   });
 
   test('a key of another type is left alone, said once and counted', async () => {
@@ -99,6 +105,8 @@ describe.skipIf(!hasRedis)('[redis]', () => {
       ['a', 'b:client:c'],
       ['a:client:b', 'c'],
       ['a:client', 'client:b'],
+      ['a:channel:b', 'c'],
+      ['a', 'channel:b:channel:c'],
       ['{p}', 'ann'],
       ['{p}:k', 'ann'],
     ] as const) {
@@ -112,10 +120,10 @@ describe.skipIf(!hasRedis)('[redis]', () => {
   test('hashes are there again in a Redis that came back empty', async () => {
     await using redis = await startRedis();
     await using hub = await BridgingHub.start({ url: redis.url });
-    await using client = await hub.connect('shop', 'ann');
+    await using _client = await hub.connect('shop', 'ann');
     await redis.kill();
     await redis.start();
-    await expect.poll(() => readHash(redis.port, KEY), PATIENCE).toEqual(hashOf(client));
+    await expect.poll(() => readHash(redis.port, KEY), PATIENCE).toEqual(HASH);
   });
 
   test('no hash is kept where nobody asked for it', async () => {

@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
 import { describe, expect, test } from 'vitest';
 
 import { systemClock } from '../../src/base/index.js';
@@ -316,8 +320,9 @@ describe.skipIf(!hasRedis)('[redis] createRedisHub()', () => {
   test('says in one sentence that the password is wrong, and never says the password', async () => {
     await using redis = await startRedis(['--requirepass', 'right']);
     const sentence = await refusalOf(`redis://:wrong-secret@127.0.0.1:${redis.port}`);
-    expect(sentence).toBe('Cannot use Redis: it refuses the user and password');
-    expect(await refusalOf(redis.url)).toBe('Cannot use Redis: it wants a password');
+    const at = `Cannot connect to Redis at 127.0.0.1:${redis.port}`;
+    expect(sentence).toBe(`${at}: it refuses the user and password. Correct them in redis.url.`);
+    expect(await refusalOf(redis.url)).toContain(`${at}: it wants a password.`);
     await using hub = await createRedisHub({ redis: { url: `redis://:right@127.0.0.1:${redis.port}` } });
     expect((await hub.publish('a', { data: 'x' })).isDuplicate).toBe(false);
   });
@@ -333,10 +338,33 @@ describe.skipIf(!hasRedis)('[redis] createRedisHub()', () => {
     await expect(hub.publish('a', { data: 'x' })).rejects.toThrow('WRONGTYPE');
   });
 
-  test('says that nobody listens', { timeout: 30_000 }, async () => {
+  test('says within 3 s where nobody listens', async () => {
     const redis = await startRedis();
     await redis[Symbol.asyncDispose]();
-    expect(await refusalOf(redis.url)).toBe('Cannot use Redis: nobody listens there');
+    const startedMs = performance.now();
+    const url = `redis://user:hunter2@127.0.0.1:${redis.port}`;
+    expect(await refusalOf(url)).toBe(
+      `Cannot connect to Redis at 127.0.0.1:${redis.port}: connection refused. Start it or set redis.url.`,
+    );
+    expect(performance.now() - startedMs).toBeLessThan(3000);
+    expect(await refusalOf('redis://:hunter2@redis.invalid')).toMatch(
+      /^Cannot connect to Redis at redis.invalid:6379: there is no such host. Correct redis.url.$/,
+    );
+  });
+
+  test('says within 3 s that TLS is spoken on one side only, or that nothing answers', async () => {
+    await using redis = await startRedis();
+    const startedMs = performance.now();
+    const sentence = await refusalOf(`rediss://:hunter2@127.0.0.1:${redis.port}`);
+    expect(sentence).toMatch(/^Cannot connect to Redis at 127.0.0.1:\d+: .*rediss:\/\//);
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const silence = await refusalOf(`redis://:hunter2@127.0.0.1:${port}`);
+    expect(silence).toContain(`Cannot connect to Redis at 127.0.0.1:${port}: it does not answer`);
+    expect(silence).not.toContain('hunter2');
+    expect(performance.now() - startedMs).toBeLessThan(6000);
+    silent.close();
   });
 
   test('keeps its subscribers while Redis is away, and tells them in place that another epoch has begun', async () => {

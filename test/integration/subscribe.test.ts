@@ -68,13 +68,13 @@ test('a burst of events in one turn is one write per subscriber', async () => {
 test('envelope=json says in the data which channel an event came from, and ends each flush with the cursor', async () => {
   await using hub = await HubServer.start();
   await using client = await hub.subscribe('a?envelope=json');
-  const { body } = await hub.publishJson('a', { event: 'price', data: { x: 1 }, retry: 77 });
+  const { body } = await hub.publishJson('a', { event: 'price', data: { x: 1 }, retry: 770 });
   await client.event('tidegate.cursor');
   const [event, cursor] = client.events.slice(-2);
   expect(event?.type).toBe('price');
   expect(JSON.parse(event?.data ?? '')).toEqual({ channel: 'a', id: body['id'], event: 'price', data: '{"x":1}' });
   expect(cursor).toEqual({ type: 'tidegate.cursor', data: '{}', lastEventId: body['cursor'] });
-  expect(client.retries).toContain(77);
+  expect(client.retries).toContain(770);
 });
 
 test('an event to several channels reaches the subscribers of each', async () => {

@@ -137,6 +137,29 @@ describe.skipIf(!hasBrowser)('a native EventSource in Chromium', () => {
     expect(dataOf(await client.until((heard) => dataOf(heard).length >= 3))).toEqual(['1', '2', '3']);
   });
 
+  test('takes events of type error and open for its own, which have no data, and stays connected', async () => {
+    await using hub = await HubServer.start();
+    const page = await browser.newPage();
+    await page.goto(`${hub.url}/health`);
+    await page.evaluate(() => {
+      const heard: (readonly [string, unknown, number])[] = [];
+      const source = new EventSource('/subscribe/a');
+      const note = (event: Event): void =>
+        void heard.push([event.type, (event as MessageEvent).data, source.readyState]);
+      Object.assign(source, { onerror: note, onopen: note });
+      source.addEventListener('tidegate.live', note);
+      Object.assign(globalThis, { heard });
+    });
+    const heard = (): Promise<unknown> => page.evaluate(() => (globalThis as unknown as { heard: unknown }).heard);
+    const [own, live] = [
+      ['open', undefined, 1],
+      ['tidegate.live', '{}', 1],
+    ];
+    await expect.poll(heard).toEqual([own, live]);
+    for (const event of ['error', 'open']) await hub.publishJson('a', { event, data: event });
+    await expect.poll(heard).toEqual([own, live, ['error', 'error', 1], ['open', 'open', 1]]);
+  });
+
   test('is told of the gap when the hub was restarted, and gets everything published after', async () => {
     let hub = await HubServer.start({ retryMs: RETRY_MS });
     await using link = await CuttableLink.open(() => hub.port);

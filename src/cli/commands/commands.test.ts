@@ -361,6 +361,17 @@ describe('tidegate demo', () => {
     expect(readdirSync(join(cwd, 'tidegate-data')).some((name) => name.endsWith('.checkpoint.json'))).toBe(true);
   });
 
+  it('says that another one runs in the folder before it prints an address, and takes another folder', async () => {
+    await using first = cli(['demo', '--port', '0']);
+    await first.stdout.until(/page +http/);
+    const { code, out, err } = await run(['demo', '--port', '0']);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/Cannot start the demo: another one runs in .*tidegate-data; stop it, or give --data.dir/);
+    await using beside = cli(['demo', '--port', '0', '--data.dir', 'elsewhere']);
+    await beside.stdout.until(/page +http/);
+    expect([await beside.interrupt(), await first.interrupt()]).toEqual([0, 0]);
+  });
+
   it('takes the next free port, and says so', async () => {
     const { hub, url } = await startHub();
     await using _hub = hub;

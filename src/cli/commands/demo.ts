@@ -5,11 +5,13 @@ import {
   createHubSink,
   createPipeline,
   createSseSource,
+  IngestError,
 } from '../../ingest/index.js';
 import type { Pipeline } from '../../ingest/index.js';
 import { createHub } from '../../hub/index.js';
 import type { Hub, HubServer } from '../../hub/index.js';
 import type { Logger } from '../../runtime/index.js';
+import { CliError } from '../errors.js';
 import { openDemoSource } from '../demo-source.js';
 import type { DemoSource } from '../demo-source.js';
 import { readHeaders } from '../headers.js';
@@ -42,6 +44,8 @@ export const demo: Command = async (context) => {
   const line = io.stderr.isTTY === true && io.stdout.isTTY === true ? new LiveLine(io.stderr) : undefined;
   const logger = createServiceLogger(context, io.stderr, above(line, io.stderr));
   const rate = settings.rate === 'max' ? 'max' : Number(settings.rate);
+  // Before anything is begun or an address is printed: two demos cannot write one archive.
+  await using _lock = await lockFolder(resolve(io.cwd, settings['data.dir']), settings['data.dir']);
   await using source = await openDemoSource({ url: settings['source.url'], rate });
   await using hub = createHub(await hubOptionsOf({ ...settings, ...ON_ITS_OWN }, logger, io.cwd));
   const server = await listenNear(hub, settings['http.host'], settings['http.port']);
@@ -56,6 +60,17 @@ export const demo: Command = async (context) => {
   }
   say(io, 'Stopped. Start it again: it goes on where it was.');
 };
+
+/** Keeps other demos out of the folder. @throws CliError `contradiction`: one is there. */
+async function lockFolder(path: string, shown: string): Promise<AsyncDisposable | undefined> {
+  try {
+    return await createFileCheckpointStore({ path: join(path, 'demo'), pipeline: 'demo' }).lock?.();
+  } catch (error) {
+    if (!(error instanceof IngestError) || error.code !== 'checkpoint-locked') throw error;
+    const message = `Cannot start the demo: another one runs in ${shown}; stop it, or give --data.dir another folder`;
+    throw new CliError('contradiction', message, { cause: error });
+  }
+}
 
 /** When the source ends for good the page stays, with everything that came. */
 async function runUntilStopped(pipeline: Pipeline, io: Io, line: LiveLine | undefined): Promise<void> {

@@ -53,6 +53,7 @@ describe('tidegate token', () => {
   it.each([
     [['shop', 'ada'], {}, 'without a secret'],
     [['shop', ''], { JWT_SECRET: SECRET }, 'must not be empty'],
+    [['shop', 'ada'], { JWT_SECRET: 'sesame' }, 'Cannot use auth.jwt.secret: it has 6 bytes, and HS256 needs 32'],
     [['shop', 'ada', '--auth.jwt.algorithm', 'RS256'], { JWT_SECRET: SECRET }, 'only a secret'],
     [['shop', 'ada', '--auth.jwt.secretFile', 'nowhere', '--auth.jwt.secret', SECRET], {}, 'only one of the two'],
     [['shop', 'ada', '--auth.jwt.secretFile', 'nowhere'], {}, 'Cannot read auth.jwt.secretFile'],
@@ -70,6 +71,21 @@ describe('tidegate serve', () => {
     await using run = start(['serve', '--port', '0'], { cwd, env: { JWT_SECRET: SECRET } });
     expect(await run.exit).toBe(2);
     expect(run.stderr.text).toContain('auth.jwt.secret (');
+    expect(run.stderr.text).toContain('give --auth jwt, or --preset notifications');
     expect(run.stderr.text).not.toContain(SECRET);
+  });
+
+  it('does not start with a secret under 32 bytes, but for the preset, which warns', async () => {
+    const env = { JWT_SECRET: 'sesame' };
+    await using refused = start(['serve', '--port', '0', '--auth', 'jwt'], { cwd, env });
+    expect(await refused.exit).toBe(2);
+    expect(refused.stderr.text).toMatch(
+      /Cannot use auth.jwt.secret: it has 6 bytes, and HS256 needs 32 .*openssl rand/,
+    );
+    const line = ['serve', '--port', '0', '--preset', 'notifications'];
+    await using warned = start(line, { cwd, env: { ...env, TIDEGATE_REDIS_BRIDGE_USERS: 'false' } });
+    await warned.stdout.until(/Hub listening/);
+    expect(warned.stdout.text).toContain('it has 6 bytes');
+    expect(warned.stdout.text + refused.stderr.text).not.toContain('sesame');
   });
 });

@@ -9,7 +9,7 @@ export const token: Command = async ({ args, settings, io }) => {
   const [application = '', user = ''] = args;
   if (application === '' || user === '')
     throw new CliError('bad-value', 'Cannot make a token for nobody: APPLICATION and USER must not be empty');
-  const secret = (await readSecret(settings, io.cwd)) ?? '';
+  const secret = await readSecret(settings, io.cwd);
   const text = await mintToken({
     secret,
     application,

@@ -55,8 +55,15 @@ function unused(settings: Settings, origins: Origins, keys: readonly Key[]): Cli
   const [key] = given(settings, keys);
   if (key === undefined) return undefined;
   return contradiction(
-    `Cannot use ${key}${where(origins, key)} with auth ${settings.auth}${where(origins, 'auth')}: nobody would look at it`,
+    `Cannot use ${key}${where(origins, key)} with auth ${settings.auth}${where(origins, 'auth')}: nobody would look at it; ${cureOf(key)}`,
   );
+}
+
+/** How a hub comes to look at a setting of authentication. */
+function cureOf(key: Key): string {
+  if (SECRETS.some((secret) => secret === key))
+    return 'give --auth jwt, or --preset notifications (JWT_SECRET, REDIS_HOST)';
+  return API_KEYS.some((apiKey) => apiKey === key) ? 'give --auth apiKey, or --auth jwt' : 'give --auth jwt';
 }
 
 function missing(settings: Settings, keys: readonly Key[], what: string): CliError | undefined {

@@ -34,7 +34,13 @@ export const LIMITS = {
     default: 100,
     min: 1,
   }),
-  'limits.eventBytes': integer({ doc: 'Size of one event.', verbs: SERVE, default: MIB, unit: 'bytes', min: 1 }),
+  'limits.eventBytes': integer({
+    doc: 'Size of one event, in which a line break counts as seven bytes.',
+    verbs: SERVE,
+    default: MIB,
+    unit: 'bytes',
+    min: 1,
+  }),
   'limits.bodyBytes': integer({
     doc: 'Size of one publish request; streams have no limit but that of each event.',
     verbs: SERVE,

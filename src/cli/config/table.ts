@@ -41,8 +41,8 @@ const TABLE = {
   }),
 
   preset: choice(['notifications'], {
-    doc: 'Behave as another program did, by default: notifications is JWT_SECRET and its tokens, REDIS_HOST, Redis channels to users, connections read by every token of their application, on all addresses.',
-    verbs: SERVE,
+    doc: 'Behave as another program did, by default: notifications is JWT_SECRET and its tokens, REDIS_HOST, Redis channels to users, connections read by every token of their application, on all addresses; a secret under 32 bytes is warned of and not refused.',
+    verbs: [...SERVE, 'token'],
     default: undefined,
   }),
 

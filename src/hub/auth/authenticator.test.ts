@@ -164,19 +164,32 @@ describe('what an application’s token may not do', () => {
   });
 });
 
+const openWith = (secret: string): Promise<unknown> =>
+  open({ mode: 'jwt', token: { keys: { algorithm: 'HS256', secret } } });
+
 describe('createAuthenticator()', () => {
   it.each([
     { algorithm: 'HS256', secret: '' },
+    { algorithm: 'HS256', secret: 'private, of thirty-one bytes !!' },
     { algorithm: 'RS256', publicKeys: 'no key' },
     { algorithm: 'RS256', publicKeys: '{"d": "private' },
   ] as const)('refuses keys that cannot check anything: %j', async (keys) => {
     await expect(open({ mode: 'jwt', token: { keys } })).rejects.toThrow(/^Cannot (?!.*private)/);
   });
 
-  it('warns of a secret that can be guessed, without showing it', async () => {
+  it('refuses a secret under 32 bytes (RFC 7518, 3.2), counted in UTF-8', async () => {
+    await expect(openWith('s'.repeat(31))).rejects.toThrow(
+      'Cannot check tokens with the secret: it has 31 bytes, and HS256 needs 32 (RFC 7518, 3.2)',
+    );
+    await openWith('s'.repeat(32));
+    await openWith('é'.repeat(16));
+  });
+
+  it('warns of such a secret where it is allowed, without showing it', async () => {
     const logger = createCapturingLogger();
     const keys = { algorithm: 'HS256', secret: 'sesame' } as const;
-    await createAuthenticator({ auth: { mode: 'jwt', token: { keys } }, origins: [], logger });
+    const auth = { mode: 'jwt', token: { keys, allowsShortSecret: true } } as const;
+    await createAuthenticator({ auth, origins: [], logger });
     expect(logger.lines.map(({ level }) => level)).toEqual(['warn']);
     expect(JSON.stringify(logger.lines)).not.toContain('sesame');
   });

@@ -1,7 +1,9 @@
 import { systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
 import type { Logger } from '../../runtime/index.js';
+import { quote } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
+import { meantBy } from '../query-names.js';
 import { ANONYMOUS } from './access.js';
 import type { Access } from './access.js';
 import { ApiKeys } from './api-keys.js';
@@ -15,6 +17,7 @@ import type { TokenAlgorithm } from './jose.js';
 import { readKeyFile, singleKey } from './key-set.js';
 import type { KeySet, KeySource } from './key-set.js';
 import { RemoteKeys } from './remote-keys.js';
+import { secretFault } from './secret-fault.js';
 import type { RemoteKeyTimes } from './remote-keys.js';
 import { Revocations } from './revocations.js';
 import { staticKeys } from './static-keys.js';
@@ -36,6 +39,8 @@ export interface TokenOptions {
   readonly toleranceMs?: number;
   /** The grants of a token without the claim `tidegate` (default: its own stream only). */
   readonly withoutClaim?: Grants;
+  /** Warns of a secret under 32 bytes in place of refusing it, for systems whose tokens exist already (default false). */
+  readonly allowsShortSecret?: boolean;
   /** The cookie that may hold a token (default: none). */
   readonly cookie?: string | undefined;
   /** How the server behind `jwksUrl` is asked. */
@@ -55,9 +60,6 @@ export interface AuthenticatorOptions {
   readonly clock?: Clock;
   readonly logger?: Logger | undefined;
 }
-
-/** Bytes below which a shared secret can be guessed from one token (RFC 7518, 3.2). */
-const SECRET_BYTES_ADVISED = 32;
 
 const TOLERANCE_MS = 5000;
 
@@ -95,7 +97,8 @@ export class Authenticator {
     const credential = findCredential(request, this.#rules);
     if (credential === undefined) {
       const what = this.#mode === 'jwt' ? 'a token' : 'an API key';
-      throw new HubError('token-missing', `Cannot do this without ${what}: send Authorization: Bearer`);
+      const hint = this.#mode === 'jwt' ? misnamedToken(request.query) : '';
+      throw new HubError('token-missing', `Cannot do this without ${what}: send Authorization: Bearer${hint}`);
     }
     const access = await this.#verify(credential);
     this.requireStillValid(access);
@@ -124,13 +127,25 @@ export class Authenticator {
   }
 }
 
+/** What to call a parameter of the query that was probably meant to hold the token. */
+function misnamedToken(query: URLSearchParams): string {
+  for (const name of query.keys()) {
+    const meant = meantBy(name, 'subscribe');
+    if (meant === 'token' || meant === 'Authorization') return `, or ${meant} and not ${quote(name)} in the query`;
+  }
+  return '';
+}
+
 /** @throws TypeError where the keys cannot be used: one sentence, without anything of them. */
 export async function createAuthenticator(options: AuthenticatorOptions): Promise<Authenticator> {
   const { auth } = options;
   return new Authenticator(options, auth.mode === 'jwt' ? await openKeys(auth.token, options) : undefined);
 }
 
-async function openKeys({ keys, keyTimes = {} }: TokenOptions, options: AuthenticatorOptions): Promise<KeySource> {
+async function openKeys(
+  { keys, keyTimes = {}, ...token }: TokenOptions,
+  options: AuthenticatorOptions,
+): Promise<KeySource> {
   const { clock = systemClock, logger } = options;
   const { algorithm } = keys;
   if ('jwksUrl' in keys) {
@@ -140,12 +155,11 @@ async function openKeys({ keys, keyTimes = {} }: TokenOptions, options: Authenti
     return remote;
   }
   if ('publicKeys' in keys) return staticKeys(await readPublicKeys(keys.publicKeys, algorithm));
-  const secret = new TextEncoder().encode(keys.secret);
-  if (secret.length === 0) throw new TypeError('Cannot check tokens with an empty secret');
-  if (secret.length < SECRET_BYTES_ADVISED) {
-    logger?.warn({ bytes: secret.length }, `The secret of tokens is shorter than ${SECRET_BYTES_ADVISED} bytes`);
-  }
-  return staticKeys(singleKey(secret));
+  const fault = secretFault(keys.secret);
+  if (fault !== undefined && (keys.secret === '' || token.allowsShortSecret !== true))
+    throw new TypeError(`Cannot check tokens with the secret: ${fault}`);
+  if (fault !== undefined) logger?.warn({}, `The secret of tokens can be guessed from one token: ${fault}`);
+  return staticKeys(singleKey(new TextEncoder().encode(keys.secret)));
 }
 
 async function readPublicKeys(text: string, algorithm: TokenAlgorithm): Promise<KeySet> {

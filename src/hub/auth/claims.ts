@@ -3,6 +3,7 @@ import { HubError } from '../errors.js';
 import type { Access } from './access.js';
 import { readGrants } from './grants.js';
 import type { Grants } from './grants.js';
+import { parseUntrustedJson } from '../json-depth.js';
 
 /** What a token must claim, beside its signature. */
 export interface ClaimRules {
@@ -86,8 +87,8 @@ function checkAudience(claim: unknown, audience: string | undefined): void {
 
 function parse(payload: Uint8Array): Claims {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(payload);
-    const claims: unknown = JSON.parse(text);
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload);
+    const claims = parseUntrustedJson(text);
     if (typeof claims === 'object' && claims !== null && !Array.isArray(claims)) return claims as Claims;
   } catch {
     // Said below, without what the parser says: it quotes.
@@ -99,8 +100,7 @@ function parse(payload: Uint8Array): Claims {
 function nameOf(claims: Claims, claim: 'iss' | 'sub' | 'jti'): string | undefined {
   const value = claims[claim];
   if (value === undefined) return undefined;
-  if (typeof value !== 'string' || value === '' || /\p{Surrogate}/u.test(value))
-    throw invalid(`its ${claim} is no name`);
+  if (typeof value !== 'string' || value === '' || !value.isWellFormed()) throw invalid(`its ${claim} is no name`);
   if (Buffer.byteLength(value) > NAME_BYTES_MAX) throw invalid(`its ${claim} takes over ${NAME_BYTES_MAX} bytes`);
   return value;
 }

@@ -1,5 +1,6 @@
 import { importPem, importPublicJwk } from './jose.js';
 import type { JWK, TokenAlgorithm, VerifyKey } from './jose.js';
+import { parseUntrustedJson } from '../json-depth.js';
 
 /** Where the key of a token comes from. */
 export interface KeySource {
@@ -78,7 +79,7 @@ function parseJwks(text: string): readonly JWK[] {
 /** Without a cause: what the parser says quotes the text, which may hold a private key. */
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseUntrustedJson(text);
   } catch {
     throw new TypeError('it is no JSON');
   }

@@ -3,12 +3,16 @@ import { userChannel } from '../auth/user-channel.js';
 import { HubError } from '../errors.js';
 import { checkEvent } from '../event.js';
 import type { PublishEvent } from '../event.js';
-import { memberText } from '../http/json-member.js';
+import { readJsonObject } from '../http/json-object.js';
+import type { JsonMember } from '../http/json-object.js';
+import { readDataAsWritten, readText } from '../http/publish-body.js';
 
 /** What stands between application and user in the name of a Redis channel. */
 const MIDDLE = ':channel:';
 /** Bytes of an application's and of a user's name, as in a token. */
 const NAME_BYTES_MAX = 256;
+/** Others are passed over. */
+const MEMBERS = new Set(['id', 'type', 'data']);
 
 /** Redis channels that are read so, as a pattern of Redis. */
 export const NOTIFICATION_PATTERN = `*${MIDDLE}*`;
@@ -26,12 +30,12 @@ export interface Notification {
  */
 export function readNotification(redisChannel: string, json: string, eventBytesMax: number): Notification {
   const { application, user } = readNames(redisChannel);
-  const { id, type, ...members } = readObject(json);
-  if (!Object.hasOwn(members, 'data')) throw new HubError('missing-data', 'Cannot publish: "data" is missing');
+  const { id, type, data } = readJsonObject(json, MEMBERS).members;
+  if (data === undefined) throw new HubError('missing-data', 'Cannot publish: "data" is missing');
   const event: PublishEvent = {
     ...(isGiven(id) ? { id: readText(id, 'invalid-id', 'id') } : {}),
     ...(isGiven(type) ? { event: readText(type, 'invalid-event-type', 'type') } : {}),
-    data: memberText(json, 'data') ?? '',
+    data: readDataAsWritten(data),
   };
   checkEvent(event, eventBytesMax);
   return { channel: userChannel(application, user), event };
@@ -50,24 +54,8 @@ function isName(text: string): boolean {
   return text !== '' && Buffer.byteLength(text) <= NAME_BYTES_MAX;
 }
 
-function readObject(json: string): Readonly<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    // What the parser says quotes the message.
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new HubError('invalid-json', 'Cannot publish the message: it is no JSON object');
-}
-
 /** Publishers of that service send all fields, some of them empty. */
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null && value !== '';
-}
-
-function readText(value: unknown, code: 'invalid-id' | 'invalid-event-type', name: string): string {
-  if (typeof value === 'string') return value;
-  if (Number.isSafeInteger(value)) return String(value);
-  throw new HubError(code, `Cannot publish: "${name}" is neither text nor a whole number`);
+function isGiven(member: JsonMember | undefined): member is JsonMember {
+  if (member === undefined) return false;
+  return member.kind === 'text' ? member.text !== '' : member.json !== 'null';
 }

@@ -1,5 +1,6 @@
 import { readFrame } from '../form.js';
 import { encodeFrame } from '../frame.js';
+import { isJsonObject } from '../http/json-object.js';
 import type { FrameStamp } from '../store.js';
 
 /**
@@ -16,14 +17,4 @@ export function createServerStamp(property: string, node: string): FrameStamp {
     const type = event === 'message' ? {} : { event };
     return encodeFrame({ ...(id === cursor ? {} : { id }), ...type, ...retry, data: stamped }, cursor);
   };
-}
-
-function isJsonObject(text: string): boolean {
-  if (!text.trimStart().startsWith('{')) return false;
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

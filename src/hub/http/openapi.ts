@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { refused } from './answer-schemas.js';
+import { NDJSON_TYPES } from './ndjson-types.js';
 
 type Registry = OpenAPIHono['openAPIRegistry'];
 
@@ -17,7 +18,7 @@ const Event = z.object({
   id: z.string().optional(),
   event: z.string().optional(),
   data: z.unknown(),
-  retry: z.number().optional(),
+  retry: z.number().int().min(0).max(3_600_000).nullable().optional(),
   idempotencyKey: z.string().optional(),
 });
 const answer = z.object({
@@ -64,7 +65,7 @@ export function describeStreams(registry: Registry): void {
       body: {
         content: {
           'application/json': { schema: Event },
-          'application/x-ndjson': { schema: z.string() },
+          ...Object.fromEntries(NDJSON_TYPES.map((type) => [type, { schema: z.string() }])),
           'text/event-stream': { schema: z.string() },
           'text/plain': { schema: z.string() },
         },

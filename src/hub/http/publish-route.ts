@@ -9,7 +9,9 @@ import { requireChannels } from '../auth/access.js';
 import type { Access } from '../auth/access.js';
 import { userChannel } from '../auth/user-channel.js';
 import type { HubCore } from '../hub.js';
+import { refuseMisnamed } from '../query-names.js';
 import type { Published } from '../backplane/backplane.js';
+import { NDJSON_TYPES } from './ndjson-types.js';
 import { readJsonEvent, readJsonEventForChannels, readNdjsonEvents } from './publish-body.js';
 import { remoteAddress } from './remote-address.js';
 import { readBody, readChunks } from './request-body.js';
@@ -34,6 +36,7 @@ type BodyForm = 'json' | 'ndjson' | 'stream' | 'raw';
 export async function handlePublish(exchange: Exchange): Promise<void> {
   const { hub, request, response, caller: access, parameters, query } = exchange;
   const channel = channelOf(parameters);
+  refuseMisnamed(query, 'publish');
   const publisher = access.rateKey ?? remoteAddress(hub, request);
   const form = bodyForm(request, query);
   if (channel !== undefined && hub.authorizer !== undefined)
@@ -100,10 +103,10 @@ async function publishToMany(
       'Cannot publish to several channels: the body must be application/json',
     );
   }
-  const { bodyBytes, channelsPerConnection, eventBytes } = hub.settings.limits;
-  const { event, channels } = readJsonEventForChannels(
-    await readBody(request, { bytesMax: bodyBytes, share: hub.bodies }),
-  );
+  const { limits } = hub.settings;
+  const { bodyBytes, channelsPerConnection, eventBytes } = limits;
+  const body = await readBody(request, { bytesMax: bodyBytes, share: hub.bodies });
+  const { event, channels } = readJsonEventForChannels(body, limits);
   const events = [withIdempotencyKey(request, event)];
   for (const one of events) checkEvent(one, eventBytes);
   const names = checkChannels(channels ?? [], channelsPerConnection);
@@ -123,10 +126,11 @@ async function readEvents(
   request: IncomingMessage,
   { form, query }: OneTarget,
 ): Promise<readonly PublishEvent[]> {
-  const { bodyBytes, eventBytes } = hub.settings.limits;
+  const { limits } = hub.settings;
+  const { bodyBytes, eventBytes } = limits;
   const body = await readBody(request, { bytesMax: bodyBytes, share: hub.bodies });
-  if (form === 'ndjson') return readNdjsonEvents(body, (event) => checkEvent(event, eventBytes));
-  const event = withIdempotencyKey(request, form === 'json' ? readJsonEvent(body) : rawEvent(body, query));
+  if (form === 'ndjson') return readNdjsonEvents(body, { limits, check: (event) => checkEvent(event, eventBytes) });
+  const event = withIdempotencyKey(request, form === 'json' ? readJsonEvent(body, limits) : rawEvent(body, query));
   checkEvent(event, eventBytes);
   return [event];
 }
@@ -189,7 +193,16 @@ function answerOf(channel: string, events: readonly Published[]): PublishAnswer 
 function rawEvent(data: string, query: URLSearchParams): PublishEvent {
   const id = query.get('id');
   const event = query.get('event');
+  if (id?.includes(REPLACEMENT)) throw notUtf8('invalid-id', 'id');
+  if (event?.includes(REPLACEMENT)) throw notUtf8('invalid-event-type', 'event type');
   return { data, ...(id === null ? {} : { id }), ...(event === null ? {} : { event }) };
+}
+
+/** Stands in a query for what is not UTF-8: two different ids would be one. */
+const REPLACEMENT = '\ufffd';
+
+function notUtf8(code: 'invalid-id' | 'invalid-event-type' | 'invalid-idempotency-key', what: string): HubError {
+  return new HubError(code, `Cannot publish: the ${what} is not UTF-8`);
 }
 
 function refuseFieldsInQuery(query: URLSearchParams): void {
@@ -201,7 +214,9 @@ function refuseFieldsInQuery(query: URLSearchParams): void {
 function withIdempotencyKey(request: IncomingMessage, event: PublishEvent): PublishEvent {
   const key = request.headers['idempotency-key'];
   if (key === undefined || event.idempotencyKey !== undefined) return event;
-  return { ...event, idempotencyKey: readUtf8(String(key)) };
+  const idempotencyKey = readUtf8(String(key));
+  if (idempotencyKey.includes(REPLACEMENT)) throw notUtf8('invalid-idempotency-key', 'idempotency key');
+  return { ...event, idempotencyKey };
 }
 
 const MEDIA_TYPE = /^[\w.!#$&^+-]+\/[\w.!#$&^+-]+$/;
@@ -219,6 +234,6 @@ function bodyForm({ headers }: IncomingMessage, query: URLSearchParams): BodyFor
   }
   if (readFlag(query, 'raw')) return 'raw';
   if (mediaType === 'application/json') return 'json';
-  if (mediaType === 'application/x-ndjson') return 'ndjson';
+  if (NDJSON_TYPES.includes(mediaType)) return 'ndjson';
   return mediaType === 'text/event-stream' ? 'stream' : 'raw';
 }

@@ -6,7 +6,8 @@ import { HubError } from '../errors.js';
 import { BODY_IDLE_MS } from '../limits.js';
 import { http2StreamOf } from './outlet.js';
 
-const decoder = new TextDecoder('utf-8', { fatal: true });
+/** A byte order mark is a part of the text: its form says what becomes of it (PROTOCOL.md, 6.1). */
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Bytes and time for which a refused body is still taken: a client that is sending must get to hear the answer. */
 const LINGER_BYTES = 1024 * 1024;

@@ -8,6 +8,7 @@ import { checkChannel } from '../event.js';
 import type { Feed } from '../feed.js';
 import { encodeGaps, encodeOpen, encodeStart } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
+import { refuseMisnamed } from '../query-names.js';
 import type { ResumeRequest, Start } from '../resume.js';
 import { isGzipAccepted } from './accept-encoding.js';
 import { createGzipOutlet } from './gzip-outlet.js';
@@ -130,6 +131,7 @@ function channelsFor(access: Access, { hub, route, parameters, target }: StreamE
     const { application, user } = requireUser(access);
     return [userChannel(application, user)];
   }
+  refuseMisnamed(target.query, 'subscribe');
   if (parameters['channel'] === undefined) {
     const channels = checkChannels(target.query.getAll('channel'), limits.channelsPerConnection);
     requireChannels(access, 'subscribe', channels);

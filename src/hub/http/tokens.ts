@@ -16,7 +16,12 @@ import { readBody } from './request-body.js';
 /** Bytes of the body: three names, each as long as a token may have it. */
 const BODY_BYTES_MAX = 16 * 1024;
 
-const Text = z.string().min(1).max(1000);
+/** Half of a character has no UTF-8: two such names would be one in Redis. */
+const Text = z
+  .string()
+  .min(1)
+  .max(1000)
+  .refine((text) => text.isWellFormed(), 'it holds half of a character');
 
 const Revoke = z
   .strictObject({ application: Text, user: Text.optional(), jti: Text.optional() })

@@ -1,4 +1,5 @@
 import type { WebhookAnswer, WebhookFault } from './endpoint.js';
+import { parseUntrustedJson } from '../json-depth.js';
 
 /** What an authorizer said. */
 export interface Verdict {
@@ -29,7 +30,7 @@ type Members = Readonly<Record<string, unknown>>;
 
 function parseObject(text: string): Members | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseUntrustedJson(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : undefined;
   } catch {
     return undefined;

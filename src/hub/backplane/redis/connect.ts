@@ -2,10 +2,10 @@ import type { RedisLink } from './client.js';
 import { RedisBackplane } from './redis.js';
 import type { RedisBackplaneOptions } from './options.js';
 import { SCRIPTS } from './scripts.js';
-import { explain, isFatal, judge, readFacts } from './startup.js';
+import { addressOf, explain, isFatal, judge, readFacts } from './startup.js';
 
-/** How long Redis may take to be there when a node starts. */
-const START_MS = 10_000;
+/** How long Redis may take to be there when a node starts: whoever started it waits for the sentence that says why not. */
+const START_MS = 2000;
 
 /** Connects a node to Redis. @throws Error with one sentence where it cannot be used. */
 export async function connectToRedis(options: RedisBackplaneOptions): Promise<RedisBackplane> {
@@ -14,8 +14,9 @@ export async function connectToRedis(options: RedisBackplaneOptions): Promise<Re
   const backplane = new RedisBackplane(options);
   let timer: NodeJS.Timeout | undefined;
   const refused = new Promise<never>((_, reject) => {
-    let reason = 'no word';
-    timer = setTimeout(() => reject(new Error(explain(reason))), START_MS);
+    const place = { address: addressOf(options), setting: 'redis.url' };
+    let reason: string | undefined;
+    timer = setTimeout(() => reject(new Error(explain(reason, place))), START_MS);
     const refuse = (sentence: string): void => reject(new Error(sentence));
     const begin = onceJudged(backplane, options, refuse);
     const { meta, channels } = backplane.keys;
@@ -30,7 +31,7 @@ export async function connectToRedis(options: RedisBackplaneOptions): Promise<Re
         onError: (said) => {
           reason = said;
           backplane.condition.failed(said);
-          if (isFatal(said)) refuse(explain(said));
+          if (isFatal(said)) refuse(explain(said, place));
         },
       },
     });

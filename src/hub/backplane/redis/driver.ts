@@ -53,5 +53,7 @@ export function messageOf(error: unknown): string {
 /** A word on what happened that holds no secret: an error's code, or that with which Redis refused. */
 export function reasonOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  // Of a cluster none of whose nodes answers.
+  if (error instanceof Error && 'lastNodeError' in error) return reasonOf(error.lastNodeError);
   return /\b(?:[A-Z]{6,}|OOM)\b/.exec(messageOf(error))?.[0] ?? 'connection lost';
 }

@@ -36,22 +36,27 @@ local function readConnection(at)
   return connection, at + 8 + channels
 end
 
--- What the notification service kept for whoever looks there: a hash for each user who is connected. Only where its name can be
--- read in one way, and is none of ours; a key of another kind is left alone.
+-- What the notification service kept: a hash for each connected user, with the Redis channel on which others publish to the user.
+-- Only if the names of hash and channel can be read in one way, and the hash is none of ours; a key of another kind is left alone.
 local keysFailed = false
 
-local function clientKey(application, user)
-  local key, middle = application .. ':client:' .. user, ':client:'
-  if string.sub(key, 1, #P) == P then return nil end
-  local at = string.find(key, middle, 1, true)
-  if at ~= #application + 1 or string.find(key, middle, at + 1, true) then return nil end
-  return key
+local function joined(application, middle, user)
+  local name = application .. middle .. user
+  local at = string.find(name, middle, 1, true)
+  if at ~= #application + 1 or string.find(name, middle, at + 1, true) then return nil end
+  return name
 end
 
-local function keepClientKey(application, user, id)
-  local key = clientKey(application, user)
+local function clientKey(application, user)
+  local key, channel = joined(application, ':client:', user), joined(application, ':channel:', user)
+  if not key or not channel or string.sub(key, 1, #P) == P then return nil end
+  return key, channel
+end
+
+local function keepClientKey(application, user)
+  local key, channel = clientKey(application, user)
   if not key then return end
-  local reply = redis.pcall('HSET', key, 'application_id', application, 'user_id', user, 'channel_id', id)
+  local reply = redis.pcall('HSET', key, 'application_id', application, 'user_id', user, 'channel_id', channel)
   if type(reply) == 'table' and reply.err then keysFailed = true end
 end
 
@@ -60,13 +65,9 @@ local function dropClientKey(application, user)
   if key and redis.call('TYPE', key).ok == 'hash' then redis.call('DEL', key) end
 end
 
--- A connection of the user is gone: the key goes with the last, else it names one that is there.
+-- A connection of the user is gone: the key goes with the last.
 local function loosenClientKey(application, user)
-  if held('u:' .. #application .. ':' .. application .. user) <= 0 then return dropClientKey(application, user) end
-  local place = string.gsub(user, '[%z\\1]', { ['\\0'] = '\\1\\1', ['\\1'] = '\\1\\2' }) .. '\\0'
-  local other = redis.call('ZRANGEBYLEX', orderKey(application), '[' .. place, '(' .. place .. '\\255', 'LIMIT', 0, 1)[1]
-  local id = other and string.match(other, '%z([^%z]*)%z[^%z]*$')
-  if id then keepClientKey(application, user, id) end
+  if held('u:' .. #application .. ':' .. application .. user) <= 0 then dropClientKey(application, user) end
 end
 
 local function userField(c) return 'u:' .. #c.application .. ':' .. c.application .. c.user end
@@ -145,7 +146,7 @@ local function join(c)
   end
   countAll(node, c, 1)
   keepRecord(node, c)
-  if hasKeys and c.application ~= '' then keepClientKey(c.application, c.user, c.id) end
+  if hasKeys and c.application ~= '' then keepClientKey(c.application, c.user) end
   return nil
 end
 
@@ -223,7 +224,7 @@ for at = 1, #records, 2 do
   redis.call('HDEL', recordsKey(node), records[at])
   if watched(application) then gone[#gone + 1] = { application, string.sub(record, 5 + applicationBytes + placeBytes) } end
 end
--- The records first: a key of a user shall not be given the name of a connection that is gone.
+-- The records first: what is counted of a node stands as long as its connections are listed.
 local fields = #records > 0 and {} or redis.call('HRANDFIELD', nodeKey(node), most, 'WITHVALUES')
 for at = 1, #fields, 2 do
   local field, by = fields[at], tonumber(fields[at + 1])

@@ -1,5 +1,5 @@
 import { HubError } from '../../errors.js';
-import { explain } from './startup.js';
+import { addressOf, explain } from './startup.js';
 
 /** Publishes on channels of Redis, as programs beside Tidegate do. */
 export interface RedisPublisher extends AsyncDisposable {
@@ -11,7 +11,7 @@ const COMMAND_MS = 5000;
 
 /**
  * Connects to the Redis at `url`, or to any node of a cluster.
- * @throws Error with one sentence where it does not answer; it never shows the URL, which may hold a password.
+ * @throws Error with one sentence where it does not answer; it shows where that is, and never a user or a password.
  */
 export async function connectRedisPublisher(url: string): Promise<RedisPublisher> {
   const { CONNECT_MS, openRedis, reasonOf } = await import('./driver.js');
@@ -28,12 +28,13 @@ export async function connectRedisPublisher(url: string): Promise<RedisPublisher
       retryStrategy: () => null,
     },
   );
-  const failed = (error: unknown): Error => new Error(explain(reasonOf(error)));
+  const place = { address: addressOf({ urls: [url], sentinels: [] }), setting: '--redis' };
+  const failed = (reason?: string): Error => new Error(explain(reason, place));
   try {
     await new Promise((resolve, reject) => {
       redis.once('ready', resolve);
-      redis.on('error', (error: unknown) => reject(failed(error)));
-      redis.once('end', () => reject(failed(undefined)));
+      redis.on('error', (error: unknown) => reject(failed(reasonOf(error))));
+      redis.once('end', () => reject(failed()));
     });
   } catch (error) {
     redis.disconnect();

@@ -1,3 +1,5 @@
+import { parseUntrustedJson } from '../../json-depth.js';
+
 /** A script's reply: bytes, whole numbers, nothing, or a list of these. */
 export type Reply = Buffer | number | null | readonly Reply[];
 
@@ -22,7 +24,7 @@ export function bytesOf(reply: Reply | undefined): Buffer {
 
 /** @throws SyntaxError where the text is no JSON object. */
 export function parseObject(text: string): object {
-  const value: unknown = JSON.parse(text);
+  const value = parseUntrustedJson(text);
   if (typeof value !== 'object' || value === null) throw new SyntaxError('Cannot read it: it is no JSON object');
   return value;
 }

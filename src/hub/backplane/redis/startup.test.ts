@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { explain, isFatal, judge, readFacts } from './startup.js';
+import { addressOf, explain, isFatal, judge, readFacts } from './startup.js';
 
 const FINE = {
   version: '7.0.15',
@@ -49,5 +49,25 @@ test('readFacts() finds in the description of Redis what matters', () => {
 test('isFatal() tells what does not pass from what may', () => {
   expect(['WRONGPASS', 'NOAUTH', 'NOPERM'].every(isFatal)).toBe(true);
   expect(isFatal('ECONNREFUSED')).toBe(false);
-  expect(explain('ETIMEDOUT')).toBe('Cannot use Redis: it does not answer (ETIMEDOUT)');
+});
+
+describe('explain()', () => {
+  const place = { address: '10.0.0.1:6379', setting: 'redis.url' };
+
+  test.each([
+    ['ECONNREFUSED', 'connection refused. Start it or set redis.url.'],
+    ['ENOTFOUND', 'there is no such host. Correct redis.url.'],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', 'it does not speak TLS there. Write redis:// and not rediss:// in redis.url.'],
+    ['ETIMEDOUT', 'it does not answer (ETIMEDOUT). Correct redis.url: where it speaks TLS, write rediss://.'],
+    [undefined, 'it does not answer. Correct redis.url: where it speaks TLS, write rediss://.'],
+  ])('says what %s means and what to do', (reason, sentence) => {
+    expect(explain(reason, place)).toBe(`Cannot connect to Redis at 10.0.0.1:6379: ${sentence}`);
+  });
+});
+
+test('addressOf() says host and port, and never user or password', () => {
+  const sentinels = [{ host: 'a', port: 1 }];
+  expect(addressOf({ urls: ['redis://user:hunter2@h'], sentinels: [] })).toBe('h:6379');
+  expect(addressOf({ urls: ['rediss://[::1]:7000/2', 'redis://b:1'], sentinels: [] })).toBe('[::1]:7000, b:1');
+  expect(addressOf({ urls: ['redis://:hunter2@h'], sentinels })).toBe('the sentinels a:1');
 });

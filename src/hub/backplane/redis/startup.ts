@@ -1,3 +1,4 @@
+import type { RedisPlace } from './driver.js';
 import type { Reply } from './replies.js';
 import { listOf, textOf } from './replies.js';
 
@@ -61,14 +62,38 @@ function refusalOf({ version, isReplica, metaType }: RedisFacts, metaKey: string
   return undefined;
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  WRONGPASS: 'it refuses the user and password',
-  NOAUTH: 'it wants a password',
-  NOPERM: 'the user may not do what a hub has to',
-  ECONNREFUSED: 'nobody listens there',
-  ENOTFOUND: 'its name is not known',
-  READONLY: 'it is a replica',
-  WRONGTYPE: 'one of its keys is not ours; choose another prefix',
+/** Why, and what to do. */
+type Explanation = readonly [reason: string, cure: string];
+
+const NO_TLS: Explanation = ['it does not speak TLS there', 'Write redis:// and not rediss:// in {setting}'];
+const CERTIFICATE: Explanation = [
+  'its certificate is not trusted',
+  'Set NODE_EXTRA_CA_CERTS to the file of its authority',
+];
+const NO_HOST: Explanation = ['there is no such host', 'Correct {setting}'];
+const UNREACHABLE: Explanation = ['the host cannot be reached', 'Correct {setting}, or open the way to it'];
+
+const REASONS: Readonly<Record<string, Explanation>> = {
+  WRONGPASS: ['it refuses the user and password', 'Correct them in {setting}'],
+  NOAUTH: ['it wants a password', 'Write redis://:PASSWORD@HOST in {setting}'],
+  NOPERM: ['the user may not do what a hub has to', 'Grant it: see docs/redis.md'],
+  ECONNREFUSED: ['connection refused', 'Start it or set {setting}'],
+  ENOTFOUND: NO_HOST,
+  EAI_AGAIN: NO_HOST,
+  EHOSTUNREACH: UNREACHABLE,
+  ENETUNREACH: UNREACHABLE,
+  ECONNRESET: ['it cut the connection', 'Correct {setting}: where it speaks TLS, write rediss://'],
+  READONLY: ['it is a replica', 'Name the master in {setting}'],
+  WRONGTYPE: ['one of its keys is not ours', 'Choose another redis.prefix'],
+  EPROTO: NO_TLS,
+  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
+  DEPTH_ZERO_SELF_SIGNED_CERT: CERTIFICATE,
+  SELF_SIGNED_CERT_IN_CHAIN: CERTIFICATE,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: CERTIFICATE,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: CERTIFICATE,
+  CERT_HAS_EXPIRED: ['its certificate has expired', 'Renew it'],
+  ERR_TLS_CERT_ALTNAME_INVALID: ['its certificate is for another name', 'Write that name in {setting}'],
 };
 
 /** Reasons that do not pass. */
@@ -78,7 +103,30 @@ export function isFatal(reason: string): boolean {
   return FATAL.has(reason);
 }
 
-/** One sentence for why a connection failed. */
-export function explain(reason: string): string {
-  return `Cannot use Redis: ${REASONS[reason] ?? `it does not answer (${reason})`}`;
+/** Where a Redis was looked for. */
+export interface RedisPlaceName {
+  /** Host and port, without user and password. */
+  readonly address: string;
+  /** What says so: a setting, or a flag. */
+  readonly setting: string;
 }
+
+/** Why a connection failed, and what to do, without a secret. `reason` is a code, or undefined where nothing was heard. */
+export function explain(reason: string | undefined, { address, setting }: RedisPlaceName): string {
+  const why = reason === undefined ? 'it does not answer' : `it does not answer (${reason})`;
+  const [what, cure] = REASONS[reason ?? ''] ?? [why, 'Correct {setting}: where it speaks TLS, write rediss://'];
+  return `Cannot connect to Redis at ${address}: ${what}. ${cure.replace('{setting}', setting)}.`;
+}
+
+/** Where `urls` or `sentinels` lead, for people. */
+export function addressOf({ urls, sentinels }: Pick<RedisPlace, 'urls' | 'sentinels'>): string {
+  if (sentinels.length > 0) return `the sentinels ${sentinels.map(({ host, port }) => `${host}:${port}`).join(', ')}`;
+  return urls.map((url) => hostOf(url)).join(', ');
+}
+
+function hostOf(text: string): string {
+  const { hostname, port } = new URL(text);
+  return `${hostname === '' ? '127.0.0.1' : hostname}:${port === '' ? PORT : port}`;
+}
+
+const PORT = 6379;
