@@ -1,4 +1,4 @@
-import { valueAt } from '../base/index.js';
+import { jsonTextIn, readJson } from '../base/index.js';
 import type { Pointer } from '../base/index.js';
 
 /** The parts of an event that say which key it is the newest of. */
@@ -9,9 +9,11 @@ export interface KeyedFields {
 
 /**
  * The key of an event: the value that `pointer` finds in its data, or its event type where there is no
- * pointer, the data is not JSON or nothing is found. A value is never taken for a type that reads the same.
+ * pointer, the data is not JSON or nothing is found. A value is never taken for a type that reads the same, and a number
+ * counts as it was written (PROTOCOL.md, 4.8).
  */
 export function conflationKey(fields: KeyedFields, pointer: Pointer | undefined): string {
-  const value = pointer && valueAt(fields.data, pointer);
-  return value === undefined ? `type:${fields.event ?? 'message'}` : `value:${JSON.stringify(value)}`;
+  const json = pointer && readJson(fields.data);
+  const value = json && jsonTextIn(json, pointer);
+  return value === undefined ? `type:${fields.event ?? 'message'}` : `value:${value}`;
 }

@@ -10,6 +10,15 @@ describe('Dedupe', () => {
     expect(() => new Dedupe({ key }, 0)).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });
 
+  it('isRepeat() takes no number for another that rounds to the same', () => {
+    const dedupe = new Dedupe({ key: '/id' }, 0);
+    const numbered = (id: string): EventView =>
+      new EventView({ id: '', type: 'message', data: `{"id":${id}}`, receivedAt: 0 });
+    expect(dedupe.isRepeat(numbered('1234567890123456789'))).toBe(false);
+    expect(dedupe.isRepeat(numbered('1234567890123456790'))).toBe(false);
+    expect(dedupe.isRepeat(numbered('1234567890123456789'))).toBe(true);
+  });
+
   it('isRepeat() knows the last keys in whatever order they come, and after a restart those that were settled', () => {
     const ids = fc.array(fc.integer({ min: 0, max: 30 }).map(String), { maxLength: 200 });
     fc.assert(
