@@ -25,6 +25,7 @@ const CODES = {
   'foreign-origin': { status: 403, isRetryable: false, title: 'The page may not do this' },
   'host-not-allowed': { status: 421, isRetryable: false, title: 'The hub does not answer for this host' },
   internal: { status: 500, isRetryable: true, title: 'The hub failed' },
+  'idempotency-mismatch': { status: 422, isRetryable: false, title: 'The idempotency key is of another event' },
   'invalid-batch': { status: 400, isRetryable: false, title: 'A line of the batch is not valid' },
   'invalid-channel': { status: 400, isRetryable: false, title: 'The channel name is not valid' },
   'invalid-cursor': { status: 400, isRetryable: false, title: 'The cursor is not valid' },
@@ -84,6 +85,8 @@ export interface ErrorPlace {
   readonly line?: number;
   /** In a stream, how many events were published before it. */
   readonly published?: number;
+  /** In a publication, the event, from 0; whoever knows its text tells the line. */
+  readonly event?: number;
 }
 
 /** A refusal: the code is stable, the message says what could not be done. */
@@ -92,12 +95,14 @@ export class HubError extends Error {
   readonly code: HubErrorCode;
   readonly line: number | undefined;
   readonly published: number | undefined;
+  readonly event: number | undefined;
 
   constructor(code: HubErrorCode, message: string, place: ErrorPlace = {}) {
     super(message);
     this.code = code;
     this.line = place.line;
     this.published = place.published;
+    this.event = place.event;
   }
 
   get traits(): ErrorTraits {

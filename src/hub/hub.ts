@@ -241,8 +241,7 @@ export class HubCore {
     let feed: Feed | undefined;
     try {
       feed = this.#feeds.open(channels, isEnvelope);
-      const { epoch, headOffset } = this.store;
-      const start = resolveStart(resume, feed, { epoch, headOffset, nowMs: this.store.nowMs() });
+      const start = resolveStart(resume, feed, this.store.state);
       const isOver = feed.isEnded && start.gaps.length === 0 && start.offset >= feed.headOffset;
       return { access, connection, feed, start, isPinged, isOver };
     } catch (error) {

@@ -12,7 +12,7 @@ import { createCapturingLogger } from '../support/capturing-logger.js';
 import { startRedisNode, startRedisNodes } from '../support/redis-nodes.js';
 import { hasRedis, startRedis, startRedisCluster, startWatchedRedis, tell } from '../support/redis-server.js';
 import { StreamClient } from '../support/stream-client.js';
-import { connectionTo } from '../conformance/backplane.js';
+import { connectionTo } from '../conformance/backplane-fixture.js';
 
 const PATIENCE = { timeout: 15_000 };
 

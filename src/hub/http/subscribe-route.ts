@@ -5,7 +5,7 @@ import { requireChannels, requireUser } from '../auth/access.js';
 import type { Access } from '../auth/access.js';
 import { userChannel } from '../auth/user-channel.js';
 import { HubError } from '../errors.js';
-import { encodeGaps, encodeOpen } from '../frame.js';
+import { encodeEnded, encodeGaps, encodeOpen } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
 import type { HubSettings } from '../settings.js';
 import type { ResumeRequest } from '../resume.js';
@@ -78,6 +78,8 @@ function stream({ hub, headers, reply }: StreamExchange, opening: Opening): void
     const open = { channels: feed.channels.map(({ name }) => name), heartbeatMs: hub.settings.heartbeatMs };
     subscriber.write(encodeOpen(start.openCursor, open, hub.settings.retryMs));
     if (start.gaps.length > 0) subscriber.write(encodeGaps(start.gaps, hub.store.formatCursor(start.offset)));
+    const ended = feed.channels.filter((channel) => channel.hasEndedBefore(start.offset));
+    if (ended.length > 0) subscriber.write(encodeEnded(ended.map(({ name }) => name)));
     subscriber.pull();
   });
 }
