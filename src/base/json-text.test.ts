@@ -61,11 +61,16 @@ test('jsonTextIn() finds at any place what JSON.parse finds there, however the J
     ),
   })).value;
   fc.assert(
-    fc.property(json, fc.constantFrom(0, 1, 2, '\t', ' \r\n'), fc.array(name, { maxLength: 3 }), (value, space, path) => {
-      const text = JSON.stringify(value, undefined, space);
-      const expected = valueIn(JSON.parse(text), path);
-      expect(textAt(text, ...path)).toBe(expected === undefined ? undefined : JSON.stringify(expected));
-    }),
+    fc.property(
+      json,
+      fc.constantFrom(0, 1, 2, '\t', ' \r\n'),
+      fc.array(name, { maxLength: 3 }),
+      (value, space, path) => {
+        const text = JSON.stringify(value, undefined, space);
+        const expected = valueIn(JSON.parse(text), path);
+        expect(textAt(text, ...path)).toBe(expected === undefined ? undefined : JSON.stringify(expected));
+      },
+    ),
     { numRuns: 2000 },
   );
 });

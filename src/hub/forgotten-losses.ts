@@ -2,7 +2,7 @@ import { hashText } from './hash-text.js';
 import { NOTHING_LOST } from './history.js';
 import type { Lost } from './history.js';
 
-/** Names whose losses are kept at least; twice as many at most, in 34 bytes each. */
+/** Names whose losses are kept at least; twice as many at most, in 42 bytes each. */
 export const FORGOTTEN_NAMES_MAX = 100_000;
 
 /**
@@ -86,8 +86,7 @@ class LossTable {
     this.#offsets = enlarged(this.#offsets, capacity);
     this.#times = enlarged(this.#times, capacity);
     this.#places = new Int32Array(capacity * 2);
-    for (let entry = 0; entry < this.size; entry += 1)
-      this.#places[this.#slotOf(this.#hashes[entry] ?? 0)] = entry + 1;
+    for (let entry = 0; entry < this.size; entry += 1) this.#places[this.#slotOf(this.#hashes[entry] ?? 0)] = entry + 1;
   }
 }
 

@@ -27,7 +27,11 @@ export function connectionTo(...channels: readonly string[]): Connection {
   return { id: crypto.randomUUID(), channels, address: '127.0.0.1', openedAtMs: 0 };
 }
 
-export function publishTo(node: Backplane, channel: string, ...texts: readonly string[]): Promise<readonly Published[]> {
+export function publishTo(
+  node: Backplane,
+  channel: string,
+  ...texts: readonly string[]
+): Promise<readonly Published[]> {
   return node.publish({ channels: [channel], events: texts.map((data) => ({ data })) });
 }
 

@@ -20,7 +20,12 @@ function describeKeys(start: Start): void {
     const [here, there] = ends(fixture);
     const event = { id: '1', event: 'typ ß', data: 'a\nb', retry: 1000, idempotencyKey: 'k' };
     const [first] = await here.publish({ channels: ['a'], events: [event] });
-    const others = [{ ...event, id: '2' }, { ...event, event: 'x' }, { ...event, data: 'c' }, { ...event, retry: 1001 }];
+    const others = [
+      { ...event, id: '2' },
+      { ...event, event: 'x' },
+      { ...event, data: 'c' },
+      { ...event, retry: 1001 },
+    ];
     for (const other of others) {
       const refused = there.publish({ channels: ['a'], events: [{ data: 'new' }, other] });
       await expect(refused).rejects.toEqual(refusedWith('idempotency-mismatch', { event: 1 }));
@@ -53,8 +58,8 @@ function describeKeys(start: Start): void {
     await using fixture = await start(defaults);
     const outcomes = await Promise.all(
       Array.from({ length: 12 }, (_, at) => {
-        const node = fixture.nodes[at % fixture.nodes.length];
-        return node?.publish({ channels: ['a'], events: [keyed(String(at % 4), 'k')] }).then(
+        const node = fixture.nodes[at % fixture.nodes.length] ?? ends(fixture)[0];
+        return node.publish({ channels: ['a'], events: [keyed(String(at % 4), 'k')] }).then(
           ([published]) => (published?.isDuplicate === true ? 'duplicate' : 'placed'),
           ({ code }: { readonly code: string }) => code,
         );
@@ -77,9 +82,14 @@ function describeKeys(start: Start): void {
     await expect(other).rejects.toEqual(refusedWith('idempotency-mismatch', { event: 0 }));
     await there.join(connectionTo('p.a'));
     // Numbers that round to the same are two keys.
-    expect(dataOf(there, 'p.a')).toEqual(['{"id":1234567890123456789,"price":2}', '{"id":1234567890123456790,"price":3}']);
+    expect(dataOf(there, 'p.a')).toEqual([
+      '{"id":1234567890123456789,"price":2}',
+      '{"id":1234567890123456790,"price":3}',
+    ]);
   });
 }
+
+const from = (address: string, ...channels: readonly string[]) => ({ ...connectionTo(...channels), address });
 
 function describeShares(start: Start): void {
   it('publish() takes room for a new channel from the publisher with the most, and says what is lost', async () => {
@@ -99,8 +109,6 @@ function describeShares(start: Start): void {
     // One with a subscriber stays; of the others the one that was quiet for longest goes.
     expect(names).toContain('p.0');
     expect(names).toHaveLength(5);
-    const [lost = ''] = ['p.1', 'p.2', 'p.3'].filter((name) => !names.includes(name));
-    expect(lost).not.toBe('');
     // As many as the other has: neither takes any more of the other.
     await expect(publish('r', 'r.1')).resolves.toHaveLength(1);
     await expect(publish('q', 'q.3')).rejects.toEqual(refusedWith('too-many-channels'));
@@ -125,7 +133,6 @@ function describeShares(start: Start): void {
   it('join() opens no more channels for one subscriber than are left for all', async () => {
     await using fixture = await start({ ...defaults, limits: { ...DEFAULT_LIMITS, channels: 8 } });
     const [here, there] = ends(fixture);
-    const from = (address: string, ...channels: readonly string[]) => ({ ...connectionTo(...channels), address });
     // Of six, as two stay with publishers.
     await here.join(from('1.1.1.1', 'a.1', 'a.2', 'a.3'));
     await expect(here.join(from('1.1.1.1', 'a.4', 'a.5'))).rejects.toEqual(refusedWith('too-many-channels'));

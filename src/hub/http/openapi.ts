@@ -74,6 +74,7 @@ export function describeStreams(registry: Registry): void {
       409: refused,
       413: refused,
       415: refused,
+      422: refused,
     },
   });
   registry.registerPath({
@@ -88,6 +89,7 @@ export function describeStreams(registry: Registry): void {
       },
       400: refused,
       409: refused,
+      422: refused,
     },
   });
 }

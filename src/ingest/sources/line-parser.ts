@@ -90,4 +90,3 @@ class LineParser implements EventParser {
     throw new ProtocolError('event-too-large', `Cannot read an event of more than ${this.#bytesMax} bytes`);
   }
 }
-

@@ -37,8 +37,8 @@ export interface ChannelHeader {
 
 /** How an event begins. */
 export const EVENT_HEAD_BYTES = 3;
-/** Nine numbers (8 each), what it keeps beside its list (1), and its publisher (8); see `FORM` in lua-channels.ts. */
-const HEADER_BYTES = 81;
+/** Nine numbers (8 each), what it keeps beside its list (1), and its publisher (6); see `FORM` in lua-channels.ts. */
+const HEADER_BYTES = 79;
 const PUBLISHER_AT = 73;
 /** Offset (8), time (8). */
 const RECORD_HEAD_BYTES = 16;

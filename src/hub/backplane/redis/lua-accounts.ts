@@ -6,12 +6,12 @@ import { FORGOTTEN_NAMES_MAX } from '../../forgotten-losses.js';
  * yet, and their `total`. `lost` has the newest loss of forgotten names, `lost:order` their offsets.
  */
 export const LUA_ACCOUNTS = `
-local NOBODY = string.rep('\\0', 8)
+local NOBODY = string.rep('\\0', 6)
 
--- 8 bytes that stand for a publisher or a subscriber.
+-- 6 bytes that stand for a publisher or a subscriber: with 8, a channel with one event of 200 bytes would not fit where it does.
 local function ownerOf(kind, key)
   local hex = redis.sha1hex(kind .. key)
-  return struct.pack('<I4I4', tonumber(string.sub(hex, 1, 8), 16), tonumber(string.sub(hex, 9, 16), 16))
+  return struct.pack('<I4I2', tonumber(string.sub(hex, 1, 8), 16), tonumber(string.sub(hex, 9, 12), 16))
 end
 
 local function channelsOf(owner) return tonumber(redis.call('ZSCORE', P .. 'owners', owner) or 0) end

@@ -9,8 +9,8 @@ import { LUA_ACCOUNTS, LUA_ROOM } from './lua-accounts.js';
 export const LUA_CHANNELS = `
 local META = KEYS[1]
 local P = string.sub(META, 1, -5)
-local FORM = '<dddddddddBc8'
-local HEADER_BYTES = 81
+local FORM = '<dddddddddBc6'
+local HEADER_BYTES = 79
 local HOUR = 3600000
 
 local function clockMs()
