@@ -54,7 +54,7 @@ export const OPENED_SHARE = 0.75;
 /** How many upkeep ticks a full sweep over all channels takes. */
 const SWEEP_SHARES = 16;
 /** Of `totalBytes`: once over it, space is made down to here, so that it is not made for every event. */
-const SPACE_SHARE = 0.95;
+const SPACE_SHARE = 0.99;
 
 /** The channels that one process holds, in bounded memory. Its backplane fills it; one rising sequence of offsets goes over all. */
 export class ChannelStore {
