@@ -10,17 +10,6 @@ export function parsePointer(text: string): Pointer | undefined {
   return names.map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
-/** The value that `pointer` finds in `json`; undefined where that is no JSON or nothing is found. */
-export function valueAt(json: string, pointer: Pointer): unknown {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-  return valueIn(value, pointer);
-}
-
 /** The value that `pointer` finds in a value read from JSON; undefined where nothing is found. */
 export function valueIn(json: unknown, pointer: Pointer): unknown {
   let value = json;

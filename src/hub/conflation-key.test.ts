@@ -20,3 +20,12 @@ test('conflationKey() keeps a value apart from a type and from its text', () => 
   const keys = [{ data: '{"s":1}' }, { data: '{"s":"1"}' }, { event: '1', data: '{}' }];
   expect(new Set(keys.map((fields) => conflationKey(fields, ['s']))).size).toBe(3);
 });
+
+test('conflationKey() takes numbers as they were written: none is rounded to another', () => {
+  const keys = ['1234567890123456789', '1234567890123456790', '1', '1.0', '1e0'].map((id) =>
+    conflationKey({ data: `{"id":${id}}` }, ['id']),
+  );
+  expect(new Set(keys).size).toBe(5);
+  expect(conflationKey({ data: '{ "id" : 7 }' }, ['id'])).toBe(conflationKey({ data: '{"id":7}' }, ['id']));
+  expect(conflationKey({ data: '{"id":"\\u0041"}' }, ['id'])).toBe('value:"A"');
+});

@@ -1,4 +1,4 @@
-import { valueAt } from '../base/index.js';
+import { jsonTextIn, readJson } from '../base/index.js';
 import type { Pointer } from '../base/index.js';
 import { isShallowJson } from './json-depth.js';
 
@@ -10,9 +10,11 @@ export interface KeyedFields {
 
 /**
  * The key of an event: the value that `pointer` finds in its data, or its event type where there is no
- * pointer, the data is no JSON, is nested too deep to be read, or nothing is found. A value is never taken for a type that reads the same.
+ * pointer, the data is not JSON, is nested too deep to be read, or nothing is found. A value is never taken for a type that
+ * reads the same, and a number counts as it was written (PROTOCOL.md, 4.8).
  */
 export function conflationKey(fields: KeyedFields, pointer: Pointer | undefined): string {
-  const value = pointer && isShallowJson(fields.data) ? valueAt(fields.data, pointer) : undefined;
-  return value === undefined ? `type:${fields.event ?? 'message'}` : `value:${JSON.stringify(value)}`;
+  const json = pointer && isShallowJson(fields.data) ? readJson(fields.data) : undefined;
+  const value = pointer && json && jsonTextIn(json, pointer);
+  return value === undefined ? `type:${fields.event ?? 'message'}` : `value:${value}`;
 }

@@ -25,6 +25,11 @@ export interface Connection {
   readonly userAgent?: string;
 }
 
+/** Under which name a connection opens channels: its user, else its token or API key, else its address. */
+export function subscriberOf({ identity, credential, address }: Connection): string {
+  return identity === undefined ? (credential ?? address) : JSON.stringify([identity.application, identity.user]);
+}
+
 /** Which connections a list shows; all of an application's users where there is no user. */
 export interface ConnectionQuery {
   readonly application: string;

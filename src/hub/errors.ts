@@ -27,6 +27,7 @@ const CODES = {
   'history-lost': { status: 410, isRetryable: false, title: 'Events behind the cursor are lost' },
   'host-not-allowed': { status: 421, isRetryable: false, title: 'The hub does not answer for this host' },
   internal: { status: 500, isRetryable: true, title: 'The hub failed' },
+  'idempotency-mismatch': { status: 422, isRetryable: false, title: 'The idempotency key is of another event' },
   'invalid-batch': { status: 400, isRetryable: false, title: 'A line of the batch is not valid' },
   'invalid-channel': { status: 400, isRetryable: false, title: 'The channel name is not valid' },
   'invalid-cursor': { status: 400, isRetryable: false, title: 'The cursor is not valid' },
@@ -90,6 +91,8 @@ export interface ErrorPlace {
   readonly published?: number;
   /** Of a resume that lost events, the earliest cursor that resumes without a loss. */
   readonly resumedAt?: string;
+  /** In a publication, the event, from 0; whoever knows its text tells the line. */
+  readonly event?: number;
 }
 
 /** A refusal: the code is stable, the message says what could not be done. */
@@ -99,6 +102,7 @@ export class HubError extends Error {
   readonly line: number | undefined;
   readonly published: number | undefined;
   readonly resumedAt: string | undefined;
+  readonly event: number | undefined;
 
   constructor(code: HubErrorCode, message: string, place: ErrorPlace = {}) {
     super(message);
@@ -106,6 +110,7 @@ export class HubError extends Error {
     this.line = place.line;
     this.published = place.published;
     this.resumedAt = place.resumedAt;
+    this.event = place.event;
   }
 
   get traits(): ErrorTraits {

@@ -21,7 +21,8 @@ export class FeedRegistry {
     const sorted = channels.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     const key = JSON.stringify([form.isEnvelope, form.hasControlEvents, ...sorted.map(({ name }) => name)]);
     const found = this.#feeds.get(key);
-    if (found !== undefined) return found;
+    // A name may be of a new channel, while subscribers of the one that ended are still there.
+    if (found?.channels.every((channel, at) => channel === sorted[at]) === true) return found;
     const feed = this.#create(sorted, form);
     this.#feeds.set(key, feed);
     this.#keys.set(feed, key);
@@ -33,7 +34,7 @@ export class FeedRegistry {
     const key = this.#keys.get(feed);
     if (key === undefined || feed.subscribers.size > 0) return;
     this.#keys.delete(feed);
-    this.#feeds.delete(key);
+    if (this.#feeds.get(key) === feed) this.#feeds.delete(key);
     for (const channel of feed.channels) channel.removeFeed(feed);
   }
 

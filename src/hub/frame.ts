@@ -68,6 +68,11 @@ export function encodeEndBody(data: EndData): FrameBody {
   return encodeBody({ event: CONTROL.end, data: JSON.stringify(data) });
 }
 
+/** Says again which channels have ended, where their own last event is not sent (PROTOCOL.md, 7.3); without ids, as nothing is passed. */
+export function encodeEnded(channels: readonly string[]): Uint8Array {
+  return Buffer.concat(channels.map((channel) => encodeEndBody({ channel }).bytes));
+}
+
 /** The block that moves a client's Last-Event-ID and carries nothing else. */
 export function encodeCursor(cursor: string): Uint8Array {
   return encodeEvent({ event: CONTROL.cursor, id: cursor, data: '{}' });

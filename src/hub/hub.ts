@@ -266,8 +266,7 @@ export class HubCore {
     let feed: Feed | undefined;
     try {
       feed = this.#feeds.open(channels, { isEnvelope, hasControlEvents });
-      const { epoch, headOffset } = this.store;
-      const start = resolveStart(resume, feed, { epoch, headOffset, nowMs: this.store.nowMs() });
+      const start = resolveStart(resume, feed, this.store.state);
       const isOver = start.gaps.length === 0 && feed.isOverAt(start.offset);
       return { access, connection, feed, start, isPinged, isOver };
     } catch (error) {

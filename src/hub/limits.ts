@@ -6,7 +6,7 @@ export interface HistoryLimits {
   readonly bytes: number;
   /** Milliseconds an event is kept (default 300,000). */
   readonly ageMs: number;
-  /** Bytes over all channels (default 512 MiB): over it, every channel gives up its older half in turn. */
+  /** Bytes over all channels (default 512 MiB): over it, the publisher with the most gives up the older half of its largest channel. */
   readonly totalBytes: number;
 }
 
@@ -22,7 +22,10 @@ export interface HubLimits {
   readonly connectionsPerToken: number;
   /** Events that one publisher may publish a second, after a second's worth at once (default 0: no limit); then `publish-rate-exceeded`. */
   readonly publishPerSecond: number;
-  /** Channels with a history or a subscriber (default 1,000,000); then `too-many-channels`. */
+  /**
+   * Channels with a history or a subscriber (default 1,000,000); then a channel of the publisher with the most gives way, or it is
+   * `too-many-channels` (PROTOCOL.md, 6.6).
+   */
   readonly channels: number;
   /** Channels on one connection or one publish (default 100); then `too-many-channels-asked`. */
   readonly channelsPerConnection: number;

@@ -109,8 +109,7 @@ export interface HistoryRequest extends Pick<ResumeRequest, 'since' | 'last'> {
 export function readHistory(store: ChannelStore, channel: Channel, { limit, ...resume }: HistoryRequest): HistoryPage {
   store.trim(channel);
   const isUnasked = resume.since === undefined && resume.last === undefined;
-  const state = { epoch: store.epoch, headOffset: store.headOffset, nowMs: store.nowMs() };
-  const start = resolveStart(isUnasked ? { last: 'all' } : resume, createChannelFeed(channel), state);
+  const start = resolveStart(isUnasked ? { last: 'all' } : resume, createChannelFeed(channel), store.state);
   const events: HistoryEvent[] = [];
   let bytes = 0;
   let next: string | null = null;

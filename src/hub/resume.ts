@@ -6,7 +6,7 @@ import { HubError } from './errors.js';
 import type { Feed } from './feed.js';
 import { findOwnId } from './form.js';
 import { parseRfc3339 } from './rfc3339.js';
-import type { ChannelStore } from './store.js';
+import type { ChannelStore, Life } from './store.js';
 
 /** Where a client wants to begin; the first that is there counts. */
 export interface ResumeRequest {
@@ -19,8 +19,7 @@ export interface ResumeRequest {
 }
 
 /** One life of a store, as a resume sees it. */
-export interface StoreState {
-  readonly epoch: string;
+export interface StoreState extends Life {
   /** Offset of the newest event in any channel. */
   readonly headOffset: number;
   readonly nowMs: number;
@@ -87,7 +86,8 @@ export function lossesWhileThere(lost: readonly Channel[], offset: number, store
 
 function startAtCursor(cursor: CursorParts, feed: Feed, store: StoreState): Start {
   const requested = formatCursor(cursor.epoch, cursor.offset);
-  if (cursor.epoch !== store.epoch) return fromOldest({ reason: 'epoch', requested }, feed, store);
+  if (cursor.epoch !== store.epoch)
+    return { ...fromOldest({ reason: 'epoch', requested }, feed, store), openCursor: requested };
   if (cursor.offset > store.headOffset) {
     throw new HubError('invalid-cursor', `Cannot resume from ${quote(requested)}: it is ahead of the newest event`);
   }
@@ -109,6 +109,7 @@ function startSince(since: string, feed: Feed, store: StoreState): Start {
   const cursor = parseCursor(since);
   if (cursor) return startAtCursor(cursor, feed, store);
   const fromMs = readTime(since, store.nowMs);
+  if (fromMs < store.beganAtMs) return fromOldest({ reason: 'epoch', requested: since }, feed, store);
   const isLost = ({ history }: Channel): boolean => history.evictedOffset > 0 && history.evictedTimeMs >= fromMs;
   const lost = feed.channels.filter(isLost);
   // What a channel has lost since then says nothing on where the others' events of that time begin.
@@ -152,11 +153,7 @@ function mergedOffsetBeforeLast(channels: readonly Channel[], count: number): nu
 
 /** Everything kept, after announcing that something before it is lost. */
 function fromOldest(loss: Loss, feed: Feed, store: StoreState): Start {
-  return {
-    offset: Math.min(...feed.evictedOffsets),
-    gaps: gapsOf(feed.channels, loss, store),
-    openCursor: loss.reason === 'epoch' ? loss.requested : undefined,
-  };
+  return withGaps(Math.min(...feed.evictedOffsets), gapsOf(feed.channels, loss, store), store);
 }
 
 /** A start for a request that was no cursor: `gaps` are what is lost of what was asked for. */

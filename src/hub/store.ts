@@ -1,10 +1,11 @@
 import { formatCursor, quote } from '../protocol/index.js';
 import type { Cursor } from '../protocol/index.js';
+import { Accounts } from './accounts.js';
 import { Channel } from './channel.js';
 import { HubError } from './errors.js';
 import type { ChannelRules } from './channel-rules.js';
 import type { EncodedFrame } from './frame.js';
-import { NOTHING_LOST } from './history.js';
+import { ForgottenLosses } from './forgotten-losses.js';
 import type { Lost } from './history.js';
 import type { HistoryLimits } from './limits.js';
 import { Rotation } from './rotation.js';
@@ -33,14 +34,33 @@ export interface ChannelStoreOptions {
   readonly channelsMax: number;
   readonly nowMs: () => number;
   readonly rules: ChannelRules;
-  /** One life of the events' order; a new store has one of its own. */
-  readonly epoch?: string;
+  /** One life of the events' order, and when it began; a new store has one of its own, which begins now. */
+  readonly life?: Life;
 }
+
+/** One life of a store: what was published before it, nobody knows. */
+export interface Life {
+  readonly epoch: string;
+  /** Milliseconds since 1970. */
+  readonly beganAtMs: number;
+}
+
+/** Where a channel stands that is kept elsewhere. */
+export interface ChannelOrigin {
+  readonly lost: Lost;
+  /** The publisher to whom it is charged there. */
+  readonly publisher: string;
+}
+
+/** Whoever publishes without being a caller: the program that the hub is embedded in, and the hub itself. */
+export const OWN_PUBLISHER = '';
+/** Of the channels there may be, those that only subscribers have opened: publishers find room beside them. */
+export const OPENED_SHARE = 0.75;
 
 /** How many upkeep ticks a full sweep over all channels takes. */
 const SWEEP_SHARES = 16;
 /** Of `totalBytes`: once over it, space is made down to here, so that it is not made for every event. */
-const SPACE_SHARE = 0.95;
+const SPACE_SHARE = 0.99;
 
 /** The channels that one process holds, in bounded memory. Its backplane fills it; one rising sequence of offsets goes over all. */
 export class ChannelStore {
@@ -51,43 +71,50 @@ export class ChannelStore {
   /** What is kept beside the histories and counts as history; it goes before they do. */
   spare: SpareBytes | undefined;
   readonly #options: ChannelStoreOptions;
-  #epoch: string;
+  #life: Life;
   /** The epoch before this one, and where it ended. */
   #former: { readonly epoch: string; readonly offset: number } | undefined;
   readonly #channels = new Map<string, Channel>();
   readonly #sweep: Rotation<readonly [string, Channel]>;
-  /** Whose turn it is to give up history for others. */
-  readonly #space: Rotation<readonly [string, Channel]>;
   #headOffset = 0;
   #timeMs = 0;
   #bytes = 0;
-  /** What channels that are forgotten had lost: who resumes one of them cannot be told more exactly. */
-  #forgotten: Lost = NOTHING_LOST;
+  /** Who has how much of it. */
+  readonly #accounts = new Accounts<Channel>();
+  readonly #forgotten = new ForgottenLosses();
 
   constructor(options: ChannelStoreOptions) {
     this.#options = options;
-    this.#epoch = options.epoch ?? createEpoch();
+    this.#life = options.life ?? { epoch: createEpoch(), beganAtMs: this.nowMs() };
     this.#sweep = new Rotation(this.#channels);
-    this.#space = new Rotation(this.#channels);
   }
 
   /** One life of the events' order. */
   get epoch(): string {
-    return this.#epoch;
+    return this.#life.epoch;
+  }
+
+  get life(): Life {
+    return this.#life;
+  }
+
+  /** Where the store stands, for a client that resumes. */
+  get state(): Life & { readonly headOffset: number; readonly nowMs: number } {
+    return { ...this.#life, headOffset: this.#headOffset, nowMs: this.nowMs() };
   }
 
   /** The epoch to which a cursor of a subscriber that is there belongs. */
   epochAt(offset: number): string {
-    return this.#former !== undefined && offset < this.#former.offset ? this.#former.epoch : this.#epoch;
+    return this.#former !== undefined && offset < this.#former.offset ? this.#former.epoch : this.epoch;
   }
 
   /**
-   * Another epoch begins behind `offset`, which is at least the head: whatever there was is lost to everybody, and
+   * Another life begins behind `offset`, which is at least the head: whatever there was is lost to everybody, and
    * who is connected is told so.
    */
-  beginEpoch(epoch: string, offset: number): void {
-    this.#former = { epoch: this.#epoch, offset };
-    this.#epoch = epoch;
+  beginLife(life: Life, offset: number): void {
+    this.#former = { epoch: this.epoch, offset };
+    this.#life = life;
     this.advance(offset);
     for (const channel of this.#channels.values()) {
       this.lose(channel, { offset, timeMs: this.nowMs() });
@@ -97,7 +124,7 @@ export class ChannelStore {
 
   /** Everything of the channel up to `lost` is gone, which is at least its head. */
   lose(channel: Channel, lost: Lost): void {
-    this.#bytes -= channel.lose(lost);
+    this.#gaveUp(channel, channel.lose(lost));
   }
 
   /** Offset of the newest event of any channel, held here or not. */
@@ -124,35 +151,59 @@ export class ChannelStore {
     return this.#timeMs;
   }
 
-  /** The channel, made where it is not there, with what is too old given up. */
-  open(name: string): Channel {
+  /**
+   * The channel for `publisher`, made where it is not there, with what is too old given up. It is charged to the first to
+   * publish there since it was last empty.
+   * @throws HubError `too-many-channels`: there are, and nobody has more of them than `publisher`.
+   */
+  open(name: string, publisher: string): Channel {
+    const found = this.#channels.get(name);
+    if (found === undefined) {
+      this.#makeRoom(name, this.#accounts.channelsOf(publisher));
+      return this.#add(this.#create(name, this.#forgotten.of(name)), publisher, false);
+    }
+    this.trim(found);
+    const isFree = found.account?.isOpener === true || found.history.events === 0;
+    if (isFree && found.account?.key !== publisher) this.#recharge(found, publisher);
+    return found;
+  }
+
+  /**
+   * The channel for a subscriber, made where it is not there. No subscriber opens more channels than are left for all.
+   * @throws HubError `too-many-channels`.
+   */
+  openFor(subscriber: string, name: string): Channel {
     const found = this.#channels.get(name);
     if (found !== undefined) {
       this.trim(found);
       return found;
     }
-    if (this.#channels.size >= this.#options.channelsMax) {
-      throw new HubError(
-        'too-many-channels',
-        `Cannot open channel ${quote(name)}: the hub holds ${this.#channels.size}`,
-      );
-    }
-    return this.#add(new Channel(name, this.#options.rules.of(name), this.#forgotten));
+    const held = this.#accounts.openedBy(subscriber);
+    const left = Math.ceil(this.#options.channelsMax * OPENED_SHARE) - this.#accounts.opened;
+    if (left < 1 || held > left) this.#refuse(name);
+    this.#makeRoom(name, held);
+    return this.#add(this.#create(name, this.#forgotten.of(name)), subscriber, true);
   }
 
-  /** A channel as another store has it, empty but for what it `lost`, in place of any that is here. */
-  replace(name: string, lost: Lost): Channel {
+  /** A channel as another store has it, empty but for what it lost, in place of any that is here. */
+  replace(name: string, { lost, publisher }: ChannelOrigin): Channel {
     this.drop(name);
-    return this.#add(new Channel(name, this.#options.rules.of(name), lost));
+    return this.#add(this.#create(name, lost), publisher, false);
+  }
+
+  /** The frame as it is kept here. */
+  stamped(frame: EncodedFrame, cursor: Cursor): EncodedFrame {
+    return this.stamp?.(frame, cursor) ?? frame;
   }
 
   /** The next event in the order of all channels goes to one of them. */
   append(channel: Channel, frame: EncodedFrame, { offset, timeMs, isEnd }: Placement): void {
     this.advance(offset);
-    const before = channel.history.bytes;
+    const before = channel.bytes;
     if (isEnd) channel.end(frame, offset, timeMs);
-    else channel.append(this.stamp?.(frame, this.formatCursor(offset)) ?? frame, offset, timeMs);
-    this.#bytes += channel.history.bytes - before;
+    else channel.append(this.stamped(frame, this.formatCursor(offset)), offset, timeMs);
+    this.#bytes += channel.bytes - before;
+    this.#accounts.resize(channel, before);
   }
 
   /** Events up to `offset` are out, whether their channels are held here or not. */
@@ -171,15 +222,14 @@ export class ChannelStore {
   /** Gives up what is over the channel's limits, unless the channel was let go of. */
   trim(channel: Channel): void {
     if (this.#channels.get(channel.name) !== channel) return;
-    this.#bytes -= channel.trim(this.#options.history, this.nowMs());
+    this.#gaveUp(channel, channel.trim(this.#options.history, this.nowMs()));
   }
 
   /** The channel's last subscriber may have gone: without history it goes too. */
   release(channel: Channel): void {
+    if (this.#channels.get(channel.name) !== channel) return;
     if (!channel.isForgettable(this.nowMs(), this.#options.history.ageMs)) return;
-    const { evictedOffset, evictedTimeMs } = channel.history;
-    if (evictedOffset > this.#forgotten.offset) this.#forgotten = { offset: evictedOffset, timeMs: evictedTimeMs };
-    this.drop(channel.name);
+    this.#forget(channel);
   }
 
   /** Lets go of a channel that is kept elsewhere. */
@@ -187,29 +237,65 @@ export class ChannelStore {
     const channel = this.#channels.get(name);
     if (channel === undefined) return;
     this.#channels.delete(name);
-    this.#bytes -= channel.history.bytes;
+    this.#accounts.discharge(channel);
+    this.#bytes -= channel.bytes;
   }
 
   /** Visits a share of the channels: after a few calls every one had its turn. */
   sweep(visit: (channel: Channel) => void): void {
-    // An iterator that stands still keeps alive whatever its map has let go of since.
-    this.#space.skip();
     this.#sweep.visitShare(SWEEP_SHARES, ([, channel]) => visit(channel));
   }
 
-  #add(channel: Channel): Channel {
+  #create(name: string, lost: Lost): Channel {
+    return new Channel(name, this.#options.rules.of(name), lost);
+  }
+
+  #add(channel: Channel, key: string, isOpener: boolean): Channel {
     this.#channels.set(channel.name, channel);
+    this.#accounts.charge(channel, key, isOpener);
     return channel;
   }
 
+  #recharge(channel: Channel, publisher: string): void {
+    this.#accounts.discharge(channel);
+    this.#accounts.charge(channel, publisher, false);
+  }
+
+  #gaveUp(channel: Channel, bytes: number): void {
+    if (bytes === 0) return;
+    this.#bytes -= bytes;
+    this.#accounts.resize(channel, channel.bytes + bytes);
+  }
+
+  /** Everything of the channel is lost. */
+  #forget(channel: Channel): void {
+    const { headOffset, headTimeMs } = channel.history;
+    this.#forgotten.remember(channel.name, { offset: headOffset, timeMs: headTimeMs });
+    this.drop(channel.name);
+  }
+
+  /** For one channel more of who has `held`. */
+  #makeRoom(name: string, held: number): void {
+    if (this.#channels.size < this.#options.channelsMax) return;
+    const idle = this.#accounts.mostChannels > held ? this.#accounts.idlest() : undefined;
+    if (idle === undefined) this.#refuse(name);
+    this.#forget(idle);
+  }
+
+  #refuse(name: string): never {
+    const { size } = this.#channels;
+    throw new HubError('too-many-channels', `Cannot open channel ${quote(name)}: the hub holds ${size}`);
+  }
+
+  /** Who has the most bytes gives up the older half of its largest channel, until there is room again. */
   #makeSpace(): void {
     const target = this.#options.history.totalBytes * SPACE_SHARE;
     this.spare?.shrinkTo(Math.max(0, target - this.#bytes));
     if (this.#bytes <= this.#options.history.totalBytes) return;
     while (this.#bytes > target) {
-      this.#space.visitNext(([, channel]) => {
-        this.#bytes -= channel.halve();
-      });
+      const channel = this.#accounts.largest();
+      if (channel === undefined) return;
+      this.#gaveUp(channel, channel.halve());
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Pings } from './compat/pings.js';
 import type { Connection } from './connection.js';
 import type { Feed } from './feed.js';
 import type { FlushBytes } from './flush-bytes.js';
-import { encodeConflated, encodeError, encodeGaps, encodeLive, encodeRetry } from './frame.js';
+import { encodeConflated, encodeEnded, encodeError, encodeGaps, encodeLive, encodeRetry } from './frame.js';
 
 /** Where a subscriber's bytes go: a socket, an HTTP/2 stream, or a response. */
 export interface Outlet {
@@ -210,6 +210,8 @@ export class Subscriber {
     this.#offset = this.feed.settledOffset(this.#offset);
     countGaps(this.#context.counters, gaps);
     this.write(encodeGaps(gaps, this.#context.formatCursor(this.#offset)));
+    const ended = lost.filter((channel) => channel.hasEndedBefore(this.#offset));
+    if (ended.length > 0) this.write(encodeEnded(ended.map(({ name }) => name)));
     return true;
   }
 

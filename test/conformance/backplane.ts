@@ -1,54 +1,16 @@
 import { describe, expect, it } from 'vitest';
 
-import type { Backplane, Published } from '../../src/hub/backplane/backplane.js';
 import type { Revocation } from '../../src/hub/auth/revocations.js';
 import type { Connection } from '../../src/hub/connection.js';
 import { readFrame } from '../../src/hub/form.js';
 import { DEFAULT_HISTORY, DEFAULT_LIMITS } from '../../src/hub/limits.js';
-import type { HistoryLimits, HubLimits } from '../../src/hub/limits.js';
-
-export interface BackplaneSettings {
-  readonly history: HistoryLimits;
-  readonly limits: HubLimits;
-  readonly channelTtlMs: number;
-}
-
-/** The processes of one hub: one at least. */
-export interface BackplaneFixture extends AsyncDisposable {
-  readonly nodes: readonly Backplane[];
-}
-
-type Start = (settings: BackplaneSettings) => Promise<BackplaneFixture>;
-
-const defaults: BackplaneSettings = { history: DEFAULT_HISTORY, limits: DEFAULT_LIMITS, channelTtlMs: 0 };
-
-export function connectionTo(...channels: readonly string[]): Connection {
-  return { id: crypto.randomUUID(), channels, address: '127.0.0.1', openedAtMs: 0 };
-}
+import { connectionTo, dataOf, defaults, ends, publishTo, refusedWith } from './backplane-fixture.js';
+import type { Start } from './backplane-fixture.js';
+import { describeKeeping } from './backplane-keeping.js';
 
 function connectionOf(application: string, user: string): Connection {
   return { ...connectionTo('a'), identity: { application, user }, userAgent: 'test' };
 }
-
-function publishTo(node: Backplane, channel: string, ...texts: readonly string[]): Promise<readonly Published[]> {
-  return node.publish({ channels: [channel], events: texts.map((data) => ({ data })) });
-}
-
-/** What a node's own copy of a channel holds. */
-function dataOf(node: Backplane, channel: string): readonly string[] {
-  const frames = node.store.channels.get(channel)?.history.framesAfter(0) ?? [];
-  return Array.from(frames, (frame) => readFrame(frame).data);
-}
-
-/** The first and the last node: the same where there is only one. */
-function ends({ nodes }: BackplaneFixture): readonly [Backplane, Backplane] {
-  const [first] = nodes;
-  const last = nodes.at(-1);
-  if (first === undefined || last === undefined) throw new Error('A backplane needs a node');
-  return [first, last];
-}
-
-const refusedWith = (code: string): object => expect.objectContaining({ code }) as object;
 
 /** What every backplane must do (`src/hub/backplane/backplane.ts`). */
 export function describeBackplane(name: string, start: Start): void {
@@ -58,6 +20,7 @@ export function describeBackplane(name: string, start: Start): void {
     describeLimits(start);
     describeLooking(start);
     describeConnections(start);
+    describeKeeping(start);
   });
 }
 

@@ -5,10 +5,12 @@ import { expect, test } from 'vitest';
 import { MemoryBackplane } from '../../src/hub/backplane/memory.js';
 import { Primary } from '../../src/hub/backplane/primary.js';
 import { connectToPrimary } from '../../src/hub/backplane/workers.js';
+import { NO_RULES } from '../../src/hub/channel-rules.js';
 import { DEFAULT_HISTORY, DEFAULT_LIMITS } from '../../src/hub/limits.js';
 import { createTemporaryFolder } from '../support/temporary-folder.js';
-import { connectionTo, describeBackplane } from './backplane.js';
-import type { BackplaneSettings } from './backplane.js';
+import { connectionTo } from './backplane-fixture.js';
+import { describeBackplane } from './backplane.js';
+import type { BackplaneSettings } from './backplane-fixture.js';
 
 describeBackplane('MemoryBackplane', async (settings) => {
   const backplane = new MemoryBackplane({ ...settings, nowMs: Date.now });
@@ -22,7 +24,8 @@ async function startWorkers(settings: BackplaneSettings, onLost: () => void = ()
   const path = join(folder.path, 'primary.sock');
   const primary = new Primary(new MemoryBackplane({ ...settings, nowMs: Date.now }), 20);
   await primary.listen(path);
-  const connected = { path, workers: 3, history: settings.history, nowMs: Date.now, onLost };
+  const { history, rules = NO_RULES } = settings;
+  const connected = { path, workers: 3, history, rules, nowMs: Date.now, onLost };
   const nodes = await Promise.all([1, 2, 3].map(() => connectToPrimary(connected)));
   return {
     nodes,

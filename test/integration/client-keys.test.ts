@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from '../../src/hub/index.js';
 import { BridgingHub } from '../support/bridging-hub.js';
 import { hasRedis, startRedis, tell } from '../support/redis-server.js';
 import { startRedisNode } from '../support/redis-nodes.js';
-import { connectionTo } from '../conformance/backplane.js';
+import { connectionTo } from '../conformance/backplane-fixture.js';
 
 const PATIENCE = { timeout: 15_000 };
 const KEY = 'shop:client:ann';

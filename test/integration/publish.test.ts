@@ -89,13 +89,58 @@ describe('an idempotency key', () => {
     expect(second.body).toMatchObject({ id: first.body['id'], published: 0, duplicates: 1 });
     const batch = await hub.publish(
       'a',
-      '{"data":1,"idempotencyKey":"k2"}\n{"data":2,"idempotencyKey":"k2"}',
+      '{"data":1,"idempotencyKey":"k2"}\n{"data":1,"idempotencyKey":"k2"}',
       NDJSON_TYPE,
     );
     expect(batch.body).toMatchObject({ published: 1, duplicates: 1 });
     expect(await dataOf(hub)).toEqual(['x', '1']);
     // Keys belong to a channel.
     expect((await hub.publishJson('b', { data: 'x', idempotencyKey: 'k1' })).body).toMatchObject({ published: 1 });
+  });
+
+  test('before another event is refused, and in a batch the line is named and nothing is published', async () => {
+    await using hub = await HubServer.start();
+    const json = { event: 't', id: 'own', data: 'x', retry: 500, idempotencyKey: 'k' };
+    await hub.publishJson('a', json);
+    for (const other of [{ data: 'y' }, { event: 'u' }, { id: 'other' }, { retry: 501 }]) {
+      const refused = await hub.publishJson('a', { ...json, ...other });
+      expect(refused).toMatchObject({ status: 422, body: { code: 'idempotency-mismatch' } });
+    }
+    const header = { 'Content-Type': 'text/plain', 'Idempotency-Key': 'k' };
+    expect((await hub.publish('a', 'x', header)).status).toBe(422);
+    expect((await hub.publish('a?event=t&id=own', 'x', header)).status).toBe(422);
+    const lines = [
+      '{"data":1,"idempotencyKey":"l"}',
+      '',
+      '  ',
+      '{"data":2,"idempotencyKey":"m"}',
+      JSON.stringify(json),
+    ];
+    const batch = (last: string) => hub.publish('a', [...lines, last].join('\n'), NDJSON_TYPE);
+    expect(await batch('{"data":2,"idempotencyKey":"l"}')).toMatchObject({
+      status: 422,
+      body: { code: 'idempotency-mismatch', line: 6, detail: expect.stringContaining('line 6') as string },
+    });
+    expect(await dataOf(hub)).toEqual(['x']);
+    expect((await batch('{"data":3}')).body).toMatchObject({ published: 3, duplicates: 1 });
+  });
+
+  test('in the header of a batch is refused, and the refusal names what to use', async () => {
+    await using hub = await HubServer.start();
+    for (const type of ['application/x-ndjson', 'text/event-stream']) {
+      const refused = await hub.publish('a', '{"data":1}\n', { 'Content-Type': type, 'Idempotency-Key': 'k' });
+      expect(refused).toMatchObject({ status: 400, body: { code: 'invalid-idempotency-key' } });
+      expect(refused.body['detail']).toContain('"idempotencyKey"');
+    }
+    expect((await hub.get('/channels/a/history')).status).toBe(404);
+  });
+
+  test('is of the event as it was published, also where each event gets the name of its server', async () => {
+    await using hub = await HubServer.start({ serverProperty: 'server' });
+    const json = { data: { n: 1 }, idempotencyKey: 'k' };
+    await hub.publishJson('a', json);
+    expect((await hub.publishJson('a', json)).body).toMatchObject({ duplicates: 1 });
+    expect((await hub.publishJson('a', { ...json, data: { n: 2 } })).status).toBe(422);
   });
 
   test('is forgotten with the event it belongs to', async () => {

@@ -16,7 +16,7 @@ import { createCapturingLogger } from '../support/capturing-logger.js';
 import { startRedisNode, startRedisNodes } from '../support/redis-nodes.js';
 import { hasRedis, startRedis, startRedisCluster, startWatchedRedis, tell } from '../support/redis-server.js';
 import { StreamClient } from '../support/stream-client.js';
-import { connectionTo } from '../conformance/backplane.js';
+import { connectionTo } from '../conformance/backplane-fixture.js';
 
 const PATIENCE = { timeout: 15_000 };
 
@@ -232,9 +232,41 @@ describe.skipIf(!hasRedis)('[redis]', () => {
     const page = { after: '', limit: 9, isAll: true, visible: ['*'] };
     await expect
       .poll(async () => (await node.listChannels(page)).channels.map(({ name }) => name), PATIENCE)
-      .toEqual(['a']);
+      .not.toContain('b');
     const [again] = await node.join(connectionTo('b'));
     expect(again?.history.evictedOffset).toBeGreaterThan(0);
+  });
+
+  test('a channel that a version before this one has written, without a publisher, goes on', async () => {
+    await using redis = await startRedis();
+    await using node = await startRedisNode({ urls: [redis.url], prefix: 'p' });
+    await publish(node, 'a', 'old');
+    const shorten = "redis.call('LSET', KEYS[1], 0, string.sub(redis.call('LINDEX', KEYS[1], 0), 1, 73))";
+    await tell(redis.port, `EVAL "${shorten}" 1 {p}:c:a`);
+    await publish(node, 'a', 'new');
+    const [channel] = await node.join(connectionTo('a'));
+    expect(channel?.eventCount).toBe(2);
+  });
+
+  test('of more than 100,000 forgotten names the newest losses are kept by name, in some 20 MB', async () => {
+    await using redis = await startRedis();
+    const losses = '2 {p}:lost {p}:lost:order';
+    const fill = `for at = 1, 100000 do
+      redis.call('HSET', KEYS[1], 'n' .. at, struct.pack('<dd', at, at))
+      redis.call('ZADD', KEYS[2], at, 'n' .. at)
+    end`;
+    await tell(redis.port, `EVAL "${fill.replaceAll(/\s+/g, ' ')}" ${losses}`);
+    await tell(redis.port, 'HSET {p}:meta head 200000');
+    const history = { ...DEFAULT_HISTORY, ageMs: 100 };
+    await using node = await startRedisNode({ urls: [redis.url], history, prefix: 'p' });
+    await publish(node, 'a', 'x');
+    const page = { after: '', limit: 9, isAll: true, visible: ['*'] };
+    await expect.poll(async () => (await node.listChannels(page)).channels, PATIENCE).toEqual([]);
+    const joined = await node.join(connectionTo('a', 'n1', 'n2', 'n100000', 'never'));
+    expect(joined.map(({ history: { evictedOffset } }) => evictedOffset)).toEqual([200_001, 1, 2, 100_000, 1]);
+    const bytesOf = async (key: string) =>
+      Number(/\d+/.exec(await tell(redis.port, `MEMORY USAGE ${key} SAMPLES 0`))?.[0]);
+    expect((await bytesOf('{p}:lost')) + (await bytesOf('{p}:lost:order'))).toBeLessThan(25e6);
   });
 
   test('a Redis whose memory is full refuses publishes for as long as it is', async () => {

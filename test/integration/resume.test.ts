@@ -106,6 +106,7 @@ test('a since= before what is kept is a gap too', async () => {
     history: { ageMs: 60_000 },
     clock: { now: () => now, after: () => () => undefined },
   });
+  now += 600_000;
   await hub.hub.publish('a', { data: 'old' });
   now += 90_000;
   await hub.hub.publish('a', { data: 'new' });
@@ -113,6 +114,35 @@ test('a since= before what is kept is a gap too', async () => {
   await client.event('tidegate.live');
   expect(gapOf(client)).toMatchObject({ reason: 'evicted', requested: '5m' });
   expect(client.data).toEqual(['new']);
+});
+
+test('a since= before the store began is a gap with reason epoch, also in history; from then on it is none', async () => {
+  const beganMs = Date.parse('2026-01-01T00:00:00Z');
+  let now = beganMs;
+  await using hub = await HubServer.start({ clock: { now: () => now, after: () => () => undefined } });
+  now += 60_000;
+  await hub.hub.publish('a', { data: 'one' });
+  await hub.hub.publish('b', { data: 'two' });
+  for (const since of ['1h', '60001ms', '2025-12-31T23:59:59.999Z']) {
+    await using client = await hub.subscribe(`?channel=a&channel=b&channel=c&since=${since}`);
+    await client.event('tidegate.live');
+    const gaps = client.events
+      .filter(({ type }) => type === 'tidegate.gap')
+      .map(({ data }) => JSON.parse(data) as object);
+    expect(gaps).toMatchObject(['a', 'b', 'c'].map((channel) => ({ channel, reason: 'epoch', requested: since })));
+    expect(client.data).toEqual(['one', 'two']);
+    // No cut can hide it: who comes back without an id asks the same again.
+    expect(client.events[0]?.lastEventId).toBe('');
+    const page = (await hub.get(`/channels/a/history?since=${since}`)).body;
+    expect(page['gaps']).toMatchObject([{ channel: 'a', reason: 'epoch' }]);
+    expect(page['events']).toMatchObject([{ data: 'one' }]);
+  }
+  for (const since of ['60s', '2026-01-01T00:00:00Z', '5s']) {
+    await using client = await hub.subscribe(`a?since=${since}`);
+    await client.event('tidegate.live');
+    expect(client.types).not.toContain('tidegate.gap');
+    expect((await hub.get(`/channels/a/history?since=${since}`)).body['gaps']).toEqual([]);
+  }
 });
 
 test('a channel that was forgotten still remembers that it lost something', async () => {

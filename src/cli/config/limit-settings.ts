@@ -27,7 +27,12 @@ export const LIMITS = {
     default: 0,
     unit: 'events',
   }),
-  'limits.channels': integer({ doc: 'Channels.', verbs: SERVE, default: 1_000_000, min: 1 }),
+  'limits.channels': integer({
+    doc: 'Channels; when there are as many, an idle one of the publisher with the most gives way.',
+    verbs: SERVE,
+    default: 1_000_000,
+    min: 1,
+  }),
   'limits.channelsPerConnection': integer({
     doc: 'Channels that one connection may subscribe to.',
     verbs: SERVE,

@@ -135,7 +135,7 @@ const TABLE = {
     unit: 'ms',
   }),
   'history.totalBytes': integer({
-    doc: 'Bytes kept for all channels together.',
+    doc: 'Bytes kept for all channels together; above it, the publisher with the most loses from its largest channel.',
     verbs: SERVE,
     default: 512 * MIB,
     unit: 'bytes',

@@ -12,7 +12,7 @@ export interface Publication {
   readonly channels: readonly string[];
   /** Checked already: each may be published by itself. */
   readonly events: readonly PublishEvent[];
-  /** Whose rate it counts against; none means nobody's. */
+  /** Whose rate it counts against, and to whom new channels are charged; none means the hub's own, which has no rate. */
   readonly publisher?: string;
 }
 
@@ -87,11 +87,11 @@ export interface Backplane extends AsyncDisposable {
   readonly processCount: number;
   /**
    * Resolves when every event is placed and kept; by then, or soon after, it is in the store of all who follow.
-   * @throws HubError `channel-ended`, `too-many-channels`, `publish-rate-exceeded`, `backplane-busy`, `backplane-unavailable`, `primary-lost`, or as the encoder refuses.
+   * @throws HubError `channel-ended`, `idempotency-mismatch` with its event, `too-many-channels`, `publish-rate-exceeded`, `backplane-busy`, `backplane-unavailable`, `primary-lost`, or as the encoder refuses.
    */
   publish(publication: Publication): Promise<readonly Published[]>;
-  /** Ends a channel: subscribers get `tidegate.end` after its last event. False where it had ended. */
-  end(channel: string): Promise<boolean>;
+  /** Ends a channel: subscribers get `tidegate.end` after its last event. False where it had ended. One that is not there yet is charged to `publisher`. */
+  end(channel: string, publisher?: string): Promise<boolean>;
   /**
    * Admits a connection. Resolves with its channels, in the store and with everything that was published until
    * now; they are followed until as many connections have left.

@@ -3,13 +3,14 @@ import type { ErrorPlace, HubErrorCode } from '../errors.js';
 import type { HistoryRequest, ListRequest } from '../listing.js';
 import type { Revocation } from '../auth/revocations.js';
 import type { Connection, ConnectionQuery, Identity } from '../connection.js';
+import type { Life } from '../store.js';
 import type { Publication } from './backplane.js';
 import type { Question } from './question.js';
 
 /** What a worker asks of the primary, and what the answer is to: every request has one. */
 export type Request =
   | { readonly call: 'publish'; readonly publication: Publication }
-  | { readonly call: 'end'; readonly channel: string }
+  | { readonly call: 'end'; readonly channel: string; readonly publisher?: string }
   | { readonly call: 'join'; readonly connection: Connection }
   | { readonly call: 'connections'; readonly query: ConnectionQuery }
   | { readonly call: 'connection' | 'end-connection'; readonly identity: Identity; readonly id: string }
@@ -27,11 +28,13 @@ export type WorkerMessage =
 
 /** From the primary to a worker. */
 export type PrimaryMessage =
-  | { readonly kind: 'hello'; readonly epoch: string; readonly headOffset: number }
+  | { readonly kind: 'hello'; readonly life: Life; readonly headOffset: number }
   /** A channel that the worker follows from here on; its history comes next, as frames. */
   | {
       readonly kind: 'channel';
       readonly name: string;
+      /** To whom the primary charges it. */
+      readonly publisher: string;
       readonly evictedOffset: number;
       readonly evictedTimeMs: number;
       readonly endedAtMs?: number;
@@ -50,12 +53,13 @@ export interface LinkError extends ErrorPlace {
 
 export function toLinkError(error: unknown): LinkError {
   if (!(error instanceof HubError)) return { code: 'internal', message: String(error) };
-  const { code, message, line, published } = error;
+  const { code, message, line, published, event } = error;
   return {
     code,
     message,
     ...(line === undefined ? {} : { line }),
     ...(published === undefined ? {} : { published }),
+    ...(event === undefined ? {} : { event }),
   };
 }
 

@@ -3,19 +3,20 @@ import type { Channel } from '../channel.js';
 import { NO_RULES } from '../channel-rules.js';
 import type { ChannelRules } from '../channel-rules.js';
 import { ConnectionRegistry } from '../connection-registry.js';
+import { subscriberOf } from '../connection.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../connection.js';
 import { HubError } from '../errors.js';
 import { announcementOf, connectionsChannel } from './announcement.js';
-import { asHubError } from '../event.js';
 import type { PublishEvent } from '../event.js';
 import { readFrame } from '../form.js';
-import { encodeEnd, encodeFrame } from '../frame.js';
+import { encodeEnd } from '../frame.js';
 import type { EncodedFrame } from '../frame.js';
+import { encodePublished, fingerprintOf, refuseMismatches } from '../idempotency.js';
 import type { HistoryLimits, HubLimits } from '../limits.js';
 import { describeChannel, findChannel, listChannels, readHistory } from '../listing.js';
 import type { ChannelPage, ChannelSummary, HistoryPage, HistoryRequest, ListRequest } from '../listing.js';
 import { PublishRate } from '../publish-rate.js';
-import { ChannelStore } from '../store.js';
+import { ChannelStore, OWN_PUBLISHER } from '../store.js';
 import type { Placement } from '../store.js';
 import { quote } from '../../protocol/index.js';
 import type {
@@ -49,6 +50,8 @@ export class MemoryBackplane implements Backplane {
   readonly #channelTtlMs: number;
   readonly #connections: ConnectionRegistry;
   readonly #rate: PublishRate;
+  /** A name may be of another channel by the time a connection leaves. */
+  readonly #joined = new Map<Connection, readonly Channel[]>();
   #owner: ConnectionOwner | undefined;
 
   constructor({ history, limits, rules = NO_RULES, channelTtlMs, nowMs }: MemoryBackplaneOptions) {
@@ -60,7 +63,8 @@ export class MemoryBackplane implements Backplane {
 
   async publish({ channels, events, publisher }: Publication): Promise<readonly Published[]> {
     if (publisher !== undefined) this.#rate.take(publisher, channels.length * events.length);
-    const opened = channels.map((name) => this.store.open(name));
+    const opened = this.#openAll(channels, publisher ?? OWN_PUBLISHER);
+    refuseMismatches(this.store, opened, events);
     for (const channel of opened) this.#refuseEnded(channel, events);
     return opened.flatMap((channel) => {
       const published = events.map((event) => this.#publishOne(channel, event));
@@ -69,8 +73,8 @@ export class MemoryBackplane implements Backplane {
     });
   }
 
-  async end(name: string): Promise<boolean> {
-    return this.#end(this.store.open(name));
+  async end(name: string, publisher = OWN_PUBLISHER): Promise<boolean> {
+    return this.#end(this.store.open(name, publisher));
   }
 
   async join(connection: Connection): Promise<readonly Channel[]> {
@@ -78,10 +82,11 @@ export class MemoryBackplane implements Backplane {
     const channels: Channel[] = [];
     try {
       for (const name of connection.channels) {
-        const channel = this.store.open(name);
+        const channel = this.store.openFor(subscriberOf(connection), name);
         channel.subscriberCount += 1;
         channels.push(channel);
       }
+      this.#joined.set(connection, channels);
       this.#announce('join', connection);
       return channels;
     } catch (error) {
@@ -92,12 +97,12 @@ export class MemoryBackplane implements Backplane {
   }
 
   leave(connection: Connection): void {
+    const channels = this.#joined.get(connection);
+    if (channels === undefined) return;
+    this.#joined.delete(connection);
     this.#connections.delete(connection);
     this.#announce('leave', connection);
-    for (const name of connection.channels) {
-      const channel = this.store.channels.get(name);
-      if (channel !== undefined) this.#release(channel);
-    }
+    for (const channel of channels) this.#release(channel);
   }
 
   async revoke(revocation: Revocation): Promise<void> {
@@ -193,9 +198,27 @@ export class MemoryBackplane implements Backplane {
     if (duplicate !== undefined) return duplicate;
     const placement = this.#next(false);
     const cursor = this.store.formatCursor(placement.offset);
-    this.#place(channel, encoded(event, cursor), placement);
-    if (event.idempotencyKey !== undefined) channel.rememberKey(event.idempotencyKey, placement.offset);
+    this.#place(channel, encodePublished(event, cursor), placement);
+    if (event.idempotencyKey !== undefined) {
+      const fingerprint = channel.slow === 'latest' ? fingerprintOf(event) : undefined;
+      channel.rememberKey(event.idempotencyKey, { offset: placement.offset, fingerprint });
+    }
     return { channel: channel.name, id: event.id ?? cursor, cursor, isDuplicate: false };
+  }
+
+  /** None is given up for another while they are opened. */
+  #openAll(names: readonly string[], publisher: string): readonly Channel[] {
+    const opened: Channel[] = [];
+    try {
+      for (const name of names) {
+        const channel = this.store.open(name, publisher);
+        channel.subscriberCount += 1;
+        opened.push(channel);
+      }
+    } finally {
+      for (const channel of opened) channel.subscriberCount -= 1;
+    }
+    return opened;
   }
 
   #place(channel: Channel, frame: EncodedFrame, placement: Placement): void {
@@ -208,9 +231,10 @@ export class MemoryBackplane implements Backplane {
   }
 
   #findDuplicate(channel: Channel, { idempotencyKey }: PublishEvent): Published | undefined {
-    const offset = idempotencyKey === undefined ? undefined : channel.offsetOfKey(idempotencyKey);
-    if (offset === undefined) return undefined;
-    const frame = channel.history.framesAfter(offset - 1).next().value;
+    const found = idempotencyKey === undefined ? undefined : channel.findKey(idempotencyKey);
+    if (found === undefined) return undefined;
+    const { offset } = found;
+    const [frame] = channel.history.framesAfter(offset - 1);
     const cursor = this.store.formatCursor(offset);
     return {
       channel: channel.name,
@@ -218,13 +242,5 @@ export class MemoryBackplane implements Backplane {
       cursor,
       isDuplicate: true,
     };
-  }
-}
-
-function encoded(event: PublishEvent, cursor: string): EncodedFrame {
-  try {
-    return encodeFrame(event, cursor);
-  } catch (error) {
-    throw asHubError(error);
   }
 }

@@ -13,6 +13,7 @@ import { toLinkError } from './link-messages.js';
 import type { PrimaryMessage, Request, WorkerMessage } from './link-messages.js';
 import type { Question } from './question.js';
 import { encodeLinkFrame, Link } from './link.js';
+import { OWN_PUBLISHER } from '../store.js';
 import type { MemoryBackplane } from './memory.js';
 
 /** How long a worker has to answer a question; who is late is left out. */
@@ -36,7 +37,7 @@ export class Primary implements AsyncDisposable {
     backplane.onPlaced = (channel, frame, placement) => {
       let bytes: Buffer | undefined;
       for (const worker of this.#workers) {
-        if (!worker.follows(channel.name)) continue;
+        if (!worker.follows(channel)) continue;
         bytes ??= encodeLinkFrame({ channel: channel.name, frame, placement });
         worker.link.sendEncoded(bytes);
       }
@@ -98,13 +99,19 @@ interface WorkerOptions {
   readonly askOwner: (connectionId: string, question: Question) => Promise<unknown>;
 }
 
+/** A connection with the channels that it joined: their names may be of others by now. */
+interface Joined {
+  readonly connection: Connection;
+  readonly channels: readonly Channel[];
+}
+
 /** One worker as the primary sees it: its connections, and the channels they follow. */
 class Worker {
   readonly link: Link;
   readonly #backplane: MemoryBackplane;
   readonly #options: WorkerOptions;
-  readonly #connections = new Map<string, Connection>();
-  readonly #followers = new Followers();
+  readonly #connections = new Map<string, Joined>();
+  readonly #followers = new Followers<Channel>();
   readonly #questions = new Map<number, (reply: unknown) => void>();
   #lastQuestion = 0;
 
@@ -118,10 +125,10 @@ class Worker {
       onRead: () => undefined,
       onClosed: () => this.#closed(),
     });
-    this.#send({ kind: 'hello', epoch: backplane.store.epoch, headOffset: backplane.store.headOffset });
+    this.#send({ kind: 'hello', life: backplane.store.life, headOffset: backplane.store.headOffset });
   }
 
-  follows(channel: string): boolean {
+  follows(channel: Channel): boolean {
     return this.#followers.has(channel);
   }
 
@@ -183,7 +190,7 @@ class Worker {
       case 'publish':
         return this.#backplane.publish(request.publication);
       case 'end':
-        return this.#backplane.end(request.channel);
+        return this.#backplane.end(request.channel, request.publisher);
       case 'join':
         return this.#join(request.connection);
       case 'connections':
@@ -210,10 +217,10 @@ class Worker {
     for (const channel of channels) {
       // A hundred histories at once might be more than a link may hold.
       await this.link.whenReady();
-      if (this.#followers.add(channel.name)) this.#sendChannel(channel);
+      if (this.#followers.add(channel)) this.#sendChannel(channel);
     }
     if (this.link.isClosed) this.#backplane.leave(connection);
-    else this.#connections.set(connection.id, connection);
+    else this.#connections.set(connection.id, { connection, channels });
   }
 
   async #describe(identity: Identity, id: string): Promise<ConnectionDetail> {
@@ -238,7 +245,8 @@ class Worker {
       ...(endedAtMs === undefined ? {} : { endedAtMs }),
       ...(recentOffsets === undefined ? {} : { recentOffsets }),
     };
-    this.#send({ kind: 'channel', name, evictedOffset, evictedTimeMs, ...more });
+    const publisher = channel.account?.key ?? OWN_PUBLISHER;
+    this.#send({ kind: 'channel', name, publisher, evictedOffset, evictedTimeMs, ...more });
     for (const frame of history.framesAfter(evictedOffset)) {
       const { offset, timeMs } = frame;
       const placement = { offset, timeMs, isEnd: channel.isEndFrame(offset) };
@@ -247,11 +255,11 @@ class Worker {
   }
 
   #leave(id: string): void {
-    const connection = this.#connections.get(id);
-    if (connection === undefined) return;
+    const joined = this.#connections.get(id);
+    if (joined === undefined) return;
     this.#connections.delete(id);
-    for (const name of connection.channels) this.#followers.remove(name);
-    this.#backplane.leave(connection);
+    for (const channel of joined.channels) this.#followers.remove(channel);
+    this.#backplane.leave(joined.connection);
   }
 
   #closed(): void {

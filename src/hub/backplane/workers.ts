@@ -8,6 +8,7 @@ import { HubError } from '../errors.js';
 import type { HistoryLimits } from '../limits.js';
 import type { ChannelPage, ChannelSummary, HistoryPage, HistoryRequest, ListRequest } from '../listing.js';
 import { ChannelStore } from '../store.js';
+import type { Life } from '../store.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../connection.js';
 import type {
   Backplane,
@@ -69,7 +70,7 @@ export class WorkersBackplane implements Backplane {
   readonly #link: Link;
   readonly #pending = new Map<number, Pending>();
   /** How many connections here have each channel. */
-  readonly #followers = new Followers();
+  readonly #followers = new Followers<string>();
   readonly #joined = new Set<Connection>();
   readonly #changed = new Set<Channel>();
   #store: ChannelStore | undefined;
@@ -111,8 +112,8 @@ export class WorkersBackplane implements Backplane {
     return this.#ask({ call: 'publish', publication });
   }
 
-  end(channel: string): Promise<boolean> {
-    return this.#ask({ call: 'end', channel });
+  end(channel: string, publisher?: string): Promise<boolean> {
+    return this.#ask({ call: 'end', channel, ...(publisher === undefined ? {} : { publisher }) });
   }
 
   async join(connection: Connection): Promise<readonly Channel[]> {
@@ -209,10 +210,11 @@ export class WorkersBackplane implements Backplane {
   #take(message: PrimaryMessage): void {
     switch (message.kind) {
       case 'hello':
-        return this.#begin(message.epoch, message.headOffset);
+        return this.#begin(message.life, message.headOffset);
       case 'channel': {
-        const { name, evictedOffset, evictedTimeMs, endedAtMs, recentOffsets } = message;
-        const channel = this.store.replace(name, { offset: evictedOffset, timeMs: evictedTimeMs });
+        const { name, publisher, evictedOffset, evictedTimeMs, endedAtMs, recentOffsets } = message;
+        const lost = { offset: evictedOffset, timeMs: evictedTimeMs };
+        const channel = this.store.replace(name, { lost, publisher });
         if (recentOffsets !== undefined) channel.history.recallOffsets?.(recentOffsets);
         if (endedAtMs !== undefined) channel.markEnded(endedAtMs);
         return undefined;
@@ -232,9 +234,9 @@ export class WorkersBackplane implements Backplane {
     }
   }
 
-  #begin(epoch: string, headOffset: number): void {
+  #begin(life: Life, headOffset: number): void {
     const { history, rules = NO_RULES, nowMs } = this.#options;
-    this.#store = new ChannelStore({ history, rules, channelsMax: Infinity, nowMs, epoch });
+    this.#store = new ChannelStore({ history, rules, channelsMax: Infinity, nowMs, life });
     this.#store.advance(headOffset);
     this.#greet?.();
   }

@@ -77,6 +77,7 @@ export function describeStreams(registry: Registry): void {
       409: refused,
       413: refused,
       415: refused,
+      422: refused,
     },
   });
   registry.registerPath({
@@ -91,6 +92,7 @@ export function describeStreams(registry: Registry): void {
       },
       400: refused,
       409: refused,
+      422: refused,
     },
   });
 }

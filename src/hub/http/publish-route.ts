@@ -11,6 +11,7 @@ import { userChannel } from '../auth/user-channel.js';
 import type { HubCore } from '../hub.js';
 import { refuseMisnamed } from '../query-names.js';
 import type { Published } from '../backplane/backplane.js';
+import { withLine } from './ndjson-line.js';
 import { NDJSON_TYPES } from './ndjson-types.js';
 import { readJsonEvent, readJsonEventForChannels, readNdjsonEvents } from './publish-body.js';
 import { remoteAddress } from './remote-address.js';
@@ -81,14 +82,15 @@ interface ManyTarget {
 }
 
 async function publishToOne(hub: HubCore, request: IncomingMessage, target: OneTarget): Promise<PublishAnswer> {
-  const { channel, form, query } = target;
+  const { channel, publisher, form, query } = target;
   const isLast = readFlag(query, 'end');
   if (form !== 'raw') refuseFieldsInQuery(query);
+  if (form === 'ndjson' || form === 'stream') refuseKeyOfBatch(request);
   const answer =
     form === 'stream'
       ? await publishStream(hub, request, target)
       : answerOf(channel, await publishEvents(hub, request, target));
-  if (isLast) await hub.backplane.end(channel);
+  if (isLast) await hub.backplane.end(channel, publisher);
   return answer;
 }
 
@@ -117,18 +119,23 @@ async function publishToMany(
 }
 
 async function publishEvents(hub: HubCore, request: IncomingMessage, target: OneTarget): Promise<readonly Published[]> {
-  const events = await readEvents(hub, request, target);
-  return hub.publish({ channels: [target.channel], events, publisher: target.publisher });
+  const { channel, form, publisher } = target;
+  const body = await readBody(request, { bytesMax: hub.settings.limits.bodyBytes, share: hub.bodies });
+  const events = readEvents(hub, request, { ...target, body });
+  try {
+    return await hub.publish({ channels: [channel], events, publisher });
+  } catch (error) {
+    throw form === 'ndjson' ? withLine(error, body) : error;
+  }
 }
 
-async function readEvents(
+function readEvents(
   hub: HubCore,
   request: IncomingMessage,
-  { form, query }: OneTarget,
-): Promise<readonly PublishEvent[]> {
+  { form, query, body }: OneTarget & { readonly body: string },
+): readonly PublishEvent[] {
   const { limits } = hub.settings;
-  const { bodyBytes, eventBytes } = limits;
-  const body = await readBody(request, { bytesMax: bodyBytes, share: hub.bodies });
+  const { eventBytes } = limits;
   if (form === 'ndjson') return readNdjsonEvents(body, { limits, check: (event) => checkEvent(event, eventBytes) });
   const event = withIdempotencyKey(request, form === 'json' ? readJsonEvent(body, limits) : rawEvent(body, query));
   checkEvent(event, eventBytes);
@@ -209,6 +216,15 @@ function refuseFieldsInQuery(query: URLSearchParams): void {
   const misplaced = ['id', 'event'].find((name) => query.has(name));
   if (misplaced === undefined) return;
   throw new HubError('invalid-query', `Cannot take ${quote(misplaced)} from the query: this body has a field for it`);
+}
+
+/** One key for many events would make all but the first repeats. */
+function refuseKeyOfBatch({ headers }: IncomingMessage): void {
+  if (headers['idempotency-key'] === undefined) return;
+  throw new HubError(
+    'invalid-idempotency-key',
+    'Cannot take the header Idempotency-Key for several events: give each event its own "idempotencyKey", as NDJSON',
+  );
 }
 
 function withIdempotencyKey(request: IncomingMessage, event: PublishEvent): PublishEvent {

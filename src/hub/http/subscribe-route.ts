@@ -6,7 +6,7 @@ import { userChannel } from '../auth/user-channel.js';
 import { HubError } from '../errors.js';
 import { checkChannel } from '../event.js';
 import type { Feed } from '../feed.js';
-import { encodeGaps, encodeOpen, encodeStart } from '../frame.js';
+import { encodeEnded, encodeGaps, encodeOpen, encodeStart } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
 import { refuseMisnamed } from '../query-names.js';
 import type { ResumeRequest, Start } from '../resume.js';
@@ -103,6 +103,8 @@ function stream({ hub, headers, reply }: StreamExchange, opening: Opening): void
     reply.onClosed(() => hub.release(subscriber));
     subscriber.write(openingOf(hub, feed, start));
     if (start.gaps.length > 0) subscriber.write(encodeGaps(start.gaps, hub.store.formatCursor(start.offset)));
+    const ended = feed.channels.filter((channel) => channel.hasEndedBefore(start.offset));
+    if (ended.length > 0 && feed.hasControlEvents) subscriber.write(encodeEnded(ended.map(({ name }) => name)));
     subscriber.pull();
   });
 }

@@ -5,9 +5,19 @@ import { EventView } from './event-view.js';
 
 const view = (id: string): EventView => new EventView({ id, type: 'message', data: '', receivedAt: 0 });
 
+const numbered = (id: string): EventView =>
+  new EventView({ id: '', type: 'message', data: `{"id":${id}}`, receivedAt: 0 });
+
 describe('Dedupe', () => {
   it.each(['', 'meta/id', '/a~2'])('refuses the key %j', (key) => {
     expect(() => new Dedupe({ key }, 0)).toThrow(expect.objectContaining({ code: 'invalid-option' }));
+  });
+
+  it('isRepeat() takes no number for another that rounds to the same', () => {
+    const dedupe = new Dedupe({ key: '/id' }, 0);
+    expect(dedupe.isRepeat(numbered('1234567890123456789'))).toBe(false);
+    expect(dedupe.isRepeat(numbered('1234567890123456790'))).toBe(false);
+    expect(dedupe.isRepeat(numbered('1234567890123456789'))).toBe(true);
   });
 
   it('isRepeat() knows the last keys in whatever order they come, and after a restart those that were settled', () => {

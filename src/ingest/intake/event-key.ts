@@ -18,7 +18,7 @@ export function createEventKeyReader(key: string): EventKeyReader {
       `Cannot tell events apart by ${JSON.stringify(key)}: it is no JSON pointer`,
     );
   return (view) => {
-    const value = view.at(pointer);
-    return value === undefined || value === null ? undefined : JSON.stringify(value);
+    const value = view.jsonAt(pointer);
+    return value === 'null' ? undefined : value;
   };
 }

@@ -1,11 +1,11 @@
-import { valueIn } from '../../base/index.js';
-import type { Pointer } from '../../base/index.js';
+import { jsonTextIn, plainTextIn, readJson } from '../../base/index.js';
+import type { Pointer, ReadJson } from '../../base/index.js';
 import type { ReceivedEvent } from '../sources/source.js';
 
 /** An event whose data are read as JSON once, when they are first asked for. */
 export class EventView {
   readonly event: ReceivedEvent;
-  #json: { readonly value: unknown } | undefined;
+  #json: ReadJson | undefined;
   #isRead = false;
 
   constructor(event: ReceivedEvent) {
@@ -16,20 +16,21 @@ export class EventView {
     return this.#read() !== undefined;
   }
 
-  /** The value that `pointer` finds in the data; undefined where there is none. */
-  at(pointer: Pointer): unknown {
+  /** The value that `pointer` finds in the data as JSON, each number with all its digits; undefined where there is none. */
+  jsonAt(pointer: Pointer): string | undefined {
     const json = this.#read();
-    return json === undefined ? undefined : valueIn(json.value, pointer);
+    return json && jsonTextIn(json, pointer);
   }
 
-  #read(): { readonly value: unknown } | undefined {
-    if (this.#isRead) return this.#json;
+  /** As {@link jsonAt}, but a string as it is. */
+  textAt(pointer: Pointer): string | undefined {
+    const json = this.#read();
+    return json && plainTextIn(json, pointer);
+  }
+
+  #read(): ReadJson | undefined {
+    if (!this.#isRead) this.#json = readJson(this.event.data);
     this.#isRead = true;
-    try {
-      this.#json = { value: JSON.parse(this.event.data) as unknown };
-    } catch {
-      this.#json = undefined;
-    }
     return this.#json;
   }
 }

@@ -51,6 +51,13 @@ describe('createMatch()', () => {
     expect(matches([condition])).toBe(expected);
   });
 
+  it('compares a number as it is written, with all its digits', () => {
+    const event = { data: '{"n":1234567890123456789,"x":1.0}' };
+    expect(matches(['/n=1234567890123456789'], event)).toBe(true);
+    expect(matches(['/n=1234567890123456790'], event)).toBe(false);
+    expect(matches(['/x=1'], event)).toBe(false);
+  });
+
   it('asks that all conditions hold, and knows no fields in what is no JSON', () => {
     expect(matches(['type=edit', '/wiki=enwiki'])).toBe(true);
     expect(matches(['type=edit', '/wiki=dewiki'])).toBe(false);

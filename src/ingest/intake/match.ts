@@ -1,5 +1,4 @@
 import { parsePointer } from '../../base/index.js';
-import type { Pointer } from '../../base/index.js';
 import { IngestError } from '../errors.js';
 import type { EventView } from './event-view.js';
 
@@ -9,7 +8,7 @@ export type Match = (view: EventView) => boolean;
 /**
  * Reads conditions that must all hold. One is a place, `=` or `!=`, and texts with `|` between them: `type=edit|new`,
  * `/meta/domain!=canary`, `/title=Talk:*`. The place is `type`, `id` or a JSON pointer into the data; `*` stands for any
- * characters. Numbers, `true`, `false` and `null` are compared as JSON writes them, objects and lists too. A place
+ * characters. Numbers are compared as the data writes them (`1` is not `1.0`), everything else as JSON does, without white space. A place
  * alone, `/user`, asks that it is there; `!/user` that it is not. Nothing equals what is not there.
  * @throws IngestError `invalid-option`: a condition that cannot be read.
  */
@@ -42,13 +41,7 @@ function createReader(place: string): ((view: EventView) => string | undefined) 
   if (place === 'type') return ({ event }) => event.type;
   if (place === 'id') return ({ event }) => (event.id === '' ? undefined : event.id);
   const pointer = parsePointer(place);
-  return pointer === undefined ? undefined : (view) => textAt(view, pointer);
-}
-
-function textAt(view: EventView, pointer: Pointer): string | undefined {
-  const value = view.at(pointer);
-  if (value === undefined) return undefined;
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return pointer === undefined ? undefined : (view) => view.textAt(pointer);
 }
 
 /** Part by part from the left: no text, however it is made, takes longer than its length. */

@@ -2,7 +2,12 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createPartitionKey } from './partition-key.js';
 
-const event = { id: 'i', type: 'edit', data: '{"meta":{"id":"x","n":7,"o":{"a":1},"none":null}}', receivedAt: 0 };
+const event = {
+  id: 'i',
+  type: 'edit',
+  data: '{"meta":{"id":"x","n":7,"big":1234567890123456789,"o":{"a":1},"none":null}}',
+  receivedAt: 0,
+};
 const random = (): number => 0.5;
 const RANDOM = (2 ** 51).toString(36);
 
@@ -14,6 +19,7 @@ describe('createPartitionKey()', () => {
     ['/meta/id', 'x'],
     ['/meta/n', '7'],
     ['/meta/o', '{"a":1}'],
+    ['/meta/big', '1234567890123456789'],
     ['/meta/none', RANDOM],
     ['/missing', RANDOM],
   ])('%s of an event is %s', (text, key) => expect(createPartitionKey(text, random)(event)).toBe(key));

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { parsePointer, valueAt } from '../../base/index.js';
+import { nameTextAt, parsePointer } from '../../base/index.js';
 import { IngestError } from '../errors.js';
 import type { ReceivedEvent } from '../sources/source.js';
 
@@ -31,12 +31,7 @@ function readRaw(text: string): PartitionKey {
   const pointer = text === '' ? undefined : parsePointer(text);
   if (pointer === undefined)
     throw new IngestError('invalid-option', `Cannot make partition keys of ${JSON.stringify(text.slice(0, 100))}`);
-  return ({ data }) => toText(valueAt(data, pointer));
-}
-
-function toText(value: unknown): string {
-  if (value === undefined || value === null) return '';
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return ({ data }) => nameTextAt(data, pointer) ?? '';
 }
 
 function randomKey(random: () => number): string {

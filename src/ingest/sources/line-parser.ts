@@ -1,4 +1,4 @@
-import { valueAt } from '../../base/index.js';
+import { nameTextAt, readJson } from '../../base/index.js';
 import type { Pointer } from '../../base/index.js';
 import { ProtocolError } from '../../protocol/index.js';
 import type { EventParser, EventParserOptions } from '../../protocol/index.js';
@@ -60,7 +60,7 @@ class LineParser implements EventParser {
   end(): void {
     const rest = this.#decoder.decode(Buffer.concat(this.#partial));
     this.#partial = [];
-    if (!this.#isClosed && rest.trim() !== '' && valueAt(rest, []) !== undefined) this.#readLines(rest);
+    if (!this.#isClosed && rest.trim() !== '' && readJson(rest) !== undefined) this.#readLines(rest);
     this.#isClosed = true;
   }
 
@@ -79,8 +79,8 @@ class LineParser implements EventParser {
 
   #dispatch(data: string): void {
     const { id, type } = this.#fields;
-    if (id !== undefined) this.lastEventId = textAt(data, id) ?? this.lastEventId;
-    const named = type === undefined ? undefined : textAt(data, type);
+    if (id !== undefined) this.lastEventId = nameTextAt(data, id) ?? this.lastEventId;
+    const named = type === undefined ? undefined : nameTextAt(data, type);
     this.#options.onEvent({ type: named ?? 'message', data, lastEventId: this.lastEventId });
   }
 
@@ -89,11 +89,4 @@ class LineParser implements EventParser {
     this.#partial = [];
     throw new ProtocolError('event-too-large', `Cannot read an event of more than ${this.#bytesMax} bytes`);
   }
-}
-
-/** Text as it is, any other value as JSON writes it; undefined where it is empty or not there. */
-function textAt(json: string, pointer: Pointer): string | undefined {
-  const value = valueAt(json, pointer);
-  if (value === undefined || value === null || value === '') return undefined;
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }

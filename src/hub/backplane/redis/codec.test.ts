@@ -23,6 +23,7 @@ function encodeEvents(events: readonly StoredEvent[]): Buffer {
     channels: [],
     events,
     keys: [],
+    prints: [],
   });
   // Behind the head and the publisher's length.
   return publication.subarray(23);
@@ -140,11 +141,12 @@ test('decodeRecord() and decodeHeader() read what the scripts pack', () => {
   record.writeDoubleLE(2 ** 53 - 1, 0);
   record.writeDoubleLE(1_763_700_000_000, 8);
   expect(decodeRecord(record).placement).toEqual({ offset: 2 ** 53 - 1, timeMs: 1_763_700_000_000, isEnd: true });
-  const header = Buffer.alloc(73);
+  const header = Buffer.alloc(79);
   for (const [at, number] of [7, 6, 5, 4, 3, 0].entries()) header.writeDoubleLE(number, at * 8);
   expect(decodeHeader(header)).toEqual({
     head: 7,
     lost: { offset: 5, timeMs: 4 },
+    publisher: '000000000000',
     endedAtMs: undefined,
     recentOffsets: [],
   });

@@ -28,6 +28,8 @@ export interface ChannelHeader {
   /** Offset of the newest event ever. */
   readonly head: number;
   readonly lost: Lost;
+  /** A hash of the publisher to whom it is charged. */
+  readonly publisher: string;
   readonly endedAtMs: number | undefined;
   /** Offsets of its newest events, kept or replaced; none where none can be replaced. */
   readonly recentOffsets: readonly number[];
@@ -35,8 +37,9 @@ export interface ChannelHeader {
 
 /** How an event begins. */
 export const EVENT_HEAD_BYTES = 3;
-/** Nine numbers (8 each) and what it keeps beside its list (1); see `FORM` in lua-channels.ts. */
-const HEADER_BYTES = 73;
+/** Nine numbers (8 each), what it keeps beside its list (1), and its publisher (6); see `FORM` in lua-channels.ts. */
+const HEADER_BYTES = 79;
+const PUBLISHER_AT = 73;
 /** Offset (8), time (8). */
 const RECORD_HEAD_BYTES = 16;
 /** Head before (8), time (8), number of events (4). */
@@ -69,6 +72,7 @@ export function decodeHeader(bytes: Buffer): ChannelHeader {
   return {
     head: bytes.readDoubleLE(0),
     lost: { offset: bytes.readDoubleLE(16), timeMs: bytes.readDoubleLE(24) },
+    publisher: bytes.toString('hex', PUBLISHER_AT, HEADER_BYTES),
     endedAtMs: endedAtMs === 0 ? undefined : endedAtMs,
     recentOffsets,
   };

@@ -15,6 +15,8 @@ export interface EncodablePublication {
   readonly events: readonly StoredEvent[];
   /** The idempotency key of each event; empty where it has none. No list at all where none has one. */
   readonly keys: readonly string[];
+  /** A hash of each event, where there are keys and a channel keeps only the newest of something; else none. */
+  readonly prints: readonly string[];
 }
 
 export interface ChannelToPublish {
@@ -30,12 +32,12 @@ const LENGTH_BYTES = 4;
 
 /**
  * One argument of the script, and not one for each field: for the driver, arguments are what costs. Layout: head, publisher,
- * each channel's name and whether it keeps the newest of each key (1), keys, events, and what they are the newest of.
+ * each channel's name and whether it keeps the newest of each key (1), keys, events, what they are the newest of, and their hashes.
  */
 export function encodePublication(publication: EncodablePublication): Buffer {
-  const { kind, quietSinceMs, publisher, channels, events, keys } = publication;
+  const { kind, quietSinceMs, publisher, channels, events, keys, prints } = publication;
   const newest = channels.flatMap(({ newestOf = [] }) => newestOf);
-  const texts = [publisher, ...channels.map(({ name }) => name), ...keys, ...newest];
+  const texts = [publisher, ...channels.map(({ name }) => name), ...keys, ...newest, ...prints];
   const textBytes = texts.reduce((sum, text) => sum + LENGTH_BYTES + Buffer.byteLength(text), 0);
   const eventBytes = events.reduce((sum, event) => sum + LENGTH_BYTES + storedBytes(event), 0);
   const bytes = Buffer.allocUnsafe(HEAD_BYTES + textBytes + channels.length + eventBytes);
@@ -51,7 +53,7 @@ export function encodePublication(publication: EncodablePublication): Buffer {
   }
   for (const key of keys) end = writeText(bytes, key, end);
   for (const event of events) end = writeEvent(bytes, event, end);
-  for (const text of newest) end = writeText(bytes, text, end);
+  for (const text of [...newest, ...prints]) end = writeText(bytes, text, end);
   return bytes;
 }
 

@@ -1,7 +1,7 @@
 import type { Channel } from '../../channel.js';
 import { HubError } from '../../errors.js';
 import { frameOf } from '../../frame.js';
-import type { ChannelStore } from '../../store.js';
+import type { ChannelStore, Life } from '../../store.js';
 import { decodeHeader, decodeMessage, decodeRecord } from './codec.js';
 import type { ChannelHeader, PlacedEvent, PlacedMessage } from './codec.js';
 import { HELD_BYTES_MAX, READ_BYTES_MAX, READ_CHANNELS_MAX } from './limits.js';
@@ -10,11 +10,16 @@ import type { Reply } from './replies.js';
 
 export interface FollowerOptions {
   readonly store: ChannelStore;
+  /** How long an ended channel keeps its name. */
+  readonly endedAgeMs: number;
   /** Runs the reading script. */
   readonly read: (args: readonly (string | number)[]) => Promise<Reply>;
   /** A message is missing: what was missed must be read, by {@link Follower.catchUp}. */
   readonly onHole: () => void;
 }
+
+/** By so much the clocks of a node and of Redis may be apart. */
+const CLOCKS_MS = 1000;
 
 /** A channel that connections here have. */
 interface Followed {
@@ -88,6 +93,7 @@ export class Follower {
 
   /** Resolves with the channels, which must be followed, whole up to `head` at least. */
   async load(names: readonly string[], head: number): Promise<readonly Channel[]> {
+    for (const name of names) this.#forgetOutlived(name);
     await Promise.all(names.map((name) => this.#loaded(name)));
     await this.reached(head);
     return names.map((name) => {
@@ -122,9 +128,9 @@ export class Follower {
     this.#heldBytes = 0;
   }
 
-  /** Another epoch has begun behind `head`. */
-  beginEpoch(epoch: string, head: number): void {
-    this.#options.store.beginEpoch(epoch, head);
+  /** Another life has begun behind `head`. */
+  beginLife(life: Life, head: number): void {
+    this.#options.store.beginLife(life, head);
     for (const followed of this.#followed.values()) this.#spoil(followed);
   }
 
@@ -150,6 +156,23 @@ export class Follower {
   async readInto(store: ChannelStore, name: string): Promise<Channel | undefined> {
     const loaded = await this.#read(name, 0);
     return loaded.isThere ? appendAll(store, name, loaded) : undefined;
+  }
+
+  /** What has ended so long ago that its name may be of another channel is read anew for who comes now. */
+  #forgetOutlived(name: string): void {
+    const { store, endedAgeMs } = this.#options;
+    const followed = this.#followed.get(name);
+    const endedAtMs = followed?.isLoaded === true ? store.channels.get(name)?.endedAtMs : undefined;
+    if (followed === undefined || endedAtMs === undefined) return;
+    if (endedAtMs < store.nowMs() - endedAgeMs + CLOCKS_MS) this.#unload(name, followed);
+  }
+
+  /** Those who have the channel keep what was loaded; nothing is added to it any more. */
+  #unload(name: string, followed: Followed | undefined): void {
+    this.#options.store.drop(name);
+    if (followed === undefined) return;
+    followed.isLoaded = false;
+    this.#spoil(followed);
   }
 
   #holdFor(followed: Followed, placed: PlacedEvent): void {
@@ -182,6 +205,8 @@ export class Follower {
       if (followed.isStale) continue;
       if (this.#followed.get(name) !== followed) return;
       const channel = appendAll(this.#options.store, name, loaded);
+      followed.isStale = followed.held.some(({ placement }) => isOfNext(channel, placement.offset));
+      if (followed.isStale) continue;
       for (const placed of followed.held) this.#append(channel, placed);
       followed.isLoaded = true;
       followed.held = [];
@@ -195,15 +220,9 @@ export class Follower {
     let had = after;
     let recentOffsets: readonly number[] | undefined;
     for (;;) {
-      const [, , lostOffset, lostTimeMs, channel] = listOf(await this.#options.read([READ_BYTES_MAX, name, had]));
+      const [, , channel] = listOf(await this.#options.read([READ_BYTES_MAX, name, had]));
       const [header, ...records] = listOf(channel);
-      const lost = { offset: numberOf(lostOffset), timeMs: numberOf(lostTimeMs) };
-      if (bytesOf(header).length === 0)
-        return {
-          isThere: false,
-          header: { head: lost.offset, lost, endedAtMs: undefined, recentOffsets: [] },
-          events: [],
-        };
+      if (bytesOf(header).length === 0) return missing(records);
       const known = decodeHeader(bytesOf(header));
       // Only the first answer has them; what came since is behind them.
       recentOffsets ??= known.recentOffsets;
@@ -222,7 +241,7 @@ export class Follower {
     for (let from = 0; from < names.length;) {
       const asked = names.slice(from, from + READ_CHANNELS_MAX);
       const args = asked.flatMap((name) => [name, headOffset]);
-      const [, , , , ...answers] = listOf(await this.#options.read([READ_BYTES_MAX, ...args]));
+      const [, , ...answers] = listOf(await this.#options.read([READ_BYTES_MAX, ...args]));
       for (const [at, answer] of answers.entries()) {
         const name = asked[at] ?? '';
         const [header, ...records] = listOf(answer);
@@ -245,6 +264,10 @@ export class Follower {
     for (const [name, { header, events: placed }] of missed) {
       const channel = store.channels.get(name);
       if (channel === undefined || this.#followed.get(name)?.isLoaded !== true) continue;
+      if (isOfNext(channel, header.head)) {
+        this.#unload(name, this.#followed.get(name));
+        continue;
+      }
       // Given up before it came here: a gap, and what is behind it.
       if (header.lost.offset > store.headOffset && header.lost.offset > channel.history.headOffset) {
         store.lose(channel, header.lost);
@@ -268,8 +291,10 @@ export class Follower {
       const followed = this.#followed.get(name);
       if (followed === undefined) return;
       const channel = followed.isLoaded ? store.channels.get(name) : undefined;
+      if (channel === undefined && followed.loading === undefined) return;
       for (const placed of events()) {
         if (channel === undefined) this.#holdFor(followed, placed);
+        else if (isOfNext(channel, placed.placement.offset)) return this.#unload(name, followed);
         else this.#append(channel, placed);
       }
     });
@@ -296,8 +321,20 @@ export class Follower {
   }
 }
 
+/** Whether what is placed there is of another channel under the name of one that has ended: who has that was told so. */
+function isOfNext(channel: Channel, offset: number): boolean {
+  return channel.isEnded && offset > channel.history.headOffset;
+}
+
+/** Of a channel that is not there, only what it lost is known: offset and time. */
+function missing([offset, timeMs]: readonly Reply[]): Loaded {
+  const lost = { offset: numberOf(offset), timeMs: numberOf(timeMs) };
+  const header = { head: lost.offset, lost, publisher: '', endedAtMs: undefined, recentOffsets: [] };
+  return { isThere: false, header, events: [] };
+}
+
 function appendAll(store: ChannelStore, name: string, { header, events }: Loaded): Channel {
-  const channel = store.replace(name, header.lost);
+  const channel = store.replace(name, header);
   channel.history.recallOffsets?.(header.recentOffsets);
   for (const { body, placement } of events)
     store.append(channel, frameOf(body, store.formatCursor(placement.offset)), placement);

@@ -1,3 +1,5 @@
+import { LUA_ACCOUNTS, LUA_ROOM } from './lua-accounts.js';
+
 /**
  * What every script begins with. KEYS[1] is `{prefix}:meta`; its hash tag keeps all keys on one master of a cluster.
  *
@@ -7,7 +9,8 @@
 export const LUA_CHANNELS = `
 local META = KEYS[1]
 local P = string.sub(META, 1, -5)
-local FORM = '<dddddddddB'
+local FORM = '<dddddddddBc6'
+local HEADER_BYTES = 79
 local HOUR = 3600000
 
 local function clockMs()
@@ -32,35 +35,42 @@ local function readMeta()
   }
 end
 
+${LUA_ACCOUNTS}
 local function channelKey(name) return P .. 'c:' .. name end
 local function keysKey(name) return P .. 'k:' .. name end
 local function latestKey(name) return P .. 'l:' .. name end
 local function offsetsKey(name) return P .. 'o:' .. name end
+-- Hashes of what was published under an idempotency key, where the event itself may be replaced.
+local function printsKey(name) return P .. 'f:' .. name end
 
 local function readChannel(name)
   local key = channelKey(name)
   -- A number would be printed as a floating one, which takes longer than the command.
   local raw = redis.call('LINDEX', key, '0')
   if not raw then return nil end
-  local head, headTime, evicted, evictedTime, bytes, endedAt, count, oldestTime, expireAt, flags = struct.unpack(FORM, raw)
+  -- A version before this one wrote no owner.
+  if #raw < HEADER_BYTES then raw = raw .. NOBODY end
+  local head, headTime, evicted, evictedTime, bytes, endedAt, count, oldestTime, expireAt, flags, owner =
+    struct.unpack(FORM, raw)
   return {
     name = name, key = key, head = head, headTime = headTime, evicted = evicted, evictedTime = evictedTime, bytes = bytes,
     endedAt = endedAt, count = count, oldestTime = oldestTime, expireAt = expireAt, hasKeys = flags % 2 == 1,
-    isLatest = flags >= 2,
+    isLatest = flags % 4 >= 2, isOpened = flags >= 4, owner = owner,
   }
 end
 
 local function newChannel(name, meta)
+  local lostOffset, lostTime = lossOf(name, meta)
   return {
-    name = name, key = channelKey(name), head = meta.lostOffset, headTime = 0, evicted = meta.lostOffset,
-    evictedTime = meta.lostTime, bytes = 0, endedAt = 0, count = 0, oldestTime = 0, expireAt = 0,
-    hasKeys = false, isLatest = false, isNew = true,
+    name = name, key = channelKey(name), head = lostOffset, headTime = 0, evicted = lostOffset, evictedTime = lostTime,
+    bytes = 0, endedAt = 0, count = 0, oldestTime = 0, expireAt = 0, hasKeys = false, isLatest = false, isNew = true,
+    isOpened = false, owner = NOBODY,
   }
 end
 
 local function headerOf(c)
   return struct.pack(FORM, c.head, c.headTime, c.evicted, c.evictedTime, c.bytes, c.endedAt, c.count,
-    c.oldestTime, c.expireAt, (c.hasKeys and 1 or 0) + (c.isLatest and 2 or 0))
+    c.oldestTime, c.expireAt, (c.hasKeys and 1 or 0) + (c.isLatest and 2 or 0) + (c.isOpened and 4 or 0), c.owner)
 end
 
 -- A channel that no node looks after any more goes an hour later by itself.
@@ -81,11 +91,13 @@ local function writeHeader(c)
   if c.isLatest then
     redis.call('PEXPIREAT', latestKey(c.name), text(c.expireAt))
     redis.call('PEXPIREAT', offsetsKey(c.name), text(c.expireAt))
+    redis.call('PEXPIREAT', printsKey(c.name), text(c.expireAt))
   end
 end
 
 local function createChannel(c, now, limits)
   keepAlive(c, now, limits.age)
+  charge(c, 1)
   writeHeader(c)
   redis.call('ZADD', P .. 'channels', 0, c.name)
   redis.call('ZADD', P .. 'due', text(now + limits.due), c.name)
@@ -101,6 +113,17 @@ local function isOver(c, now, limits)
   -- The newest of a key stays true however old it is; until the channel has ended.
   if limits.age == 0 or (c.isLatest and c.endedAt == 0) then return false end
   return c.oldestTime < now - limits.age
+end
+
+-- Forgets the keys of what was given up.
+local function dropKeys(c)
+  local key = keysKey(c.name)
+  if c.isLatest then
+    for _, gone in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', text(c.evicted))) do
+      redis.call('HDEL', printsKey(c.name), gone)
+    end
+  end
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', text(c.evicted))
 end
 
 -- Gives up what is over the limits; true where the header must be written.
@@ -124,7 +147,7 @@ local function trim(c, now, limits)
   if c.count > 0 then c.oldestTime = select(2, offsetAndTime(redis.call('LINDEX', key, victims + 1))) end
   -- The last victim's place becomes the header's.
   redis.call('LTRIM', key, victims, -1)
-  if c.hasKeys then redis.call('ZREMRANGEBYSCORE', keysKey(c.name), '-inf', text(c.evicted)) end
+  if c.hasKeys then dropKeys(c) end
   if c.isLatest then redis.call('ZREMRANGEBYSCORE', latestKey(c.name), '-inf', text(c.evicted)) end
   return true
 end
@@ -142,11 +165,9 @@ end
 
 -- Lets go of a channel that nothing is left to remember for; its mark stays for who resumes it.
 local function forget(c, meta)
-  if c.evicted > meta.lostOffset then
-    meta.lostOffset, meta.lostTime = c.evicted, c.evictedTime
-    redis.call('HSET', META, 'lostOffset', text(c.evicted), 'lostTime', text(c.evictedTime))
-  end
-  redis.call('DEL', c.key, keysKey(c.name), latestKey(c.name), offsetsKey(c.name))
+  rememberLoss(c.name, c.evicted, c.evictedTime, meta)
+  charge(c, -1)
+  redis.call('DEL', c.key, keysKey(c.name), latestKey(c.name), offsetsKey(c.name), printsKey(c.name))
   redis.call('ZREM', P .. 'channels', c.name)
   redis.call('ZREM', P .. 'due', c.name)
 end
@@ -155,9 +176,7 @@ local function release(name, meta, limits)
   local c = readChannel(name)
   if not c then
     -- It expired while no node was there: nobody knows how far it had come.
-    if redis.call('ZREM', P .. 'channels', name) == 1 then
-      redis.call('HSET', META, 'lostOffset', text(meta.head), 'lostTime', text(meta.time))
-    end
+    if redis.call('ZREM', P .. 'channels', name) == 1 then rememberLoss(name, meta.head, meta.time, meta) end
     redis.call('ZREM', P .. 'due', name)
     return nil
   end
@@ -167,6 +186,7 @@ local function release(name, meta, limits)
   return c
 end
 
+${LUA_ROOM}
 -- History (events, bytes, age) and the time to live of a quiet channel (0: it lives on).
 local function limitsAt(at)
   local age, ttl = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])

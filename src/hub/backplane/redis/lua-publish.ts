@@ -23,12 +23,15 @@ local END, BRIDGE = ${PUBLICATION_KINDS.end}, ${PUBLICATION_KINDS.bridge}
 local now = meta.time
 local head, told = meta.head, meta.head
 local channels, dirty = {}, {}
-local channelCount
+-- Of those that are looked at here none is given up.
+local isBusy = {}
+local KEYS_MAX = 1000000
 local parts, partEvents, partBytes, messages = {}, 0, 0, {}
 
 local function open(name)
   local c = channels[name]
   if c then return c end
+  isBusy[name] = true
   c = readChannel(name)
   if not c then
     c = newChannel(name, meta)
@@ -119,17 +122,54 @@ local function recordAt(c, offset)
   if pending then return c.records[pending] end
   local kept = c.count - c.pending
   local index = search({ key = c.key, count = kept }, function(found) return found >= offset end)
-  return index <= kept and redis.call('LINDEX', c.key, index) or nil
+  local record = index <= kept and redis.call('LINDEX', c.key, index)
+  -- It may be replaced by a newer one.
+  return record and offsetAndTime(record) == offset and record or nil
 end
 
-local function findDuplicate(c, key)
+-- The offset of what was published under the key, and the event itself where it is not replaced.
+local function findKeyed(c, key)
   if not key or key == '' then return nil end
   local offset = c.keys and c.keys[key]
   if not offset and c.hasKeys then offset = tonumber(redis.call('ZSCORE', keysKey(c.name), key) or nil) end
   if not offset or offset <= c.evicted then return nil end
   local record = recordAt(c, offset)
-  if not record then return nil end
-  return { offset, ownId(record) }
+  if not record and not c.isLatest and not c.latest then return nil end
+  return offset, record
+end
+
+local function findDuplicate(c, key)
+  local offset, record = findKeyed(c, key)
+  return offset and { offset, record and ownId(record) or '' }
+end
+
+-- Whether the key is of another event there.
+local function isOfAnother(c, key, payload, print)
+  local offset, record = findKeyed(c, key)
+  if not offset then return false end
+  if record then return string.sub(record, 17) ~= payload end
+  local known = c.prints and c.prints[key] or redis.call('HGET', printsKey(c.name), key)
+  return known and known ~= print
+end
+
+-- The number of the first event whose key is of another one.
+local function mismatched(opened, publication)
+  if #publication.keys == 0 then return nil end
+  local firsts, which = {}, 0
+  for _, piece in ipairs(publication.pieces) do
+    for _, payload in ipairs(piece.payloads) do
+      which = which + 1
+      local key = publication.keys[which]
+      if key ~= '' then
+        if firsts[key] and firsts[key] ~= payload then return which end
+        firsts[key] = payload
+        for _, c in ipairs(opened) do
+          if isOfAnother(c, key, payload, publication.prints[which]) then return which end
+        end
+      end
+    end
+  end
+  return nil
 end
 
 local function exceedsRate(publisher, events)
@@ -163,7 +203,7 @@ end
 
 local function readPublication(raw)
   local kind, quietSince, channelsAsked, count, keyCount, publisher, at = struct.unpack('<BdI2I4I4I4c0', raw)
-  local names, isLatest, keys, latest, pieces = {}, {}, {}, {}, nil
+  local names, isLatest, keys, prints, latest, pieces = {}, {}, {}, {}, {}, nil
   for number = 1, channelsAsked do names[number], isLatest[number], at = struct.unpack('<I4c0B', raw, at) end
   for number = 1, keyCount do keys[number], at = struct.unpack('<I4c0', raw, at) end
   pieces, at = readPieces(raw, at, count)
@@ -173,9 +213,12 @@ local function readPublication(raw)
       for event = 1, count do latest[number][event], at = struct.unpack('<I4c0', raw, at) end
     end
   end
+  if next(latest) then
+    for number = 1, keyCount do prints[number], at = struct.unpack('<I4c0', raw, at) end
+  end
   return {
     kind = kind, quietSince = quietSince, publisher = publisher, count = count,
-    channels = names, keys = keys, latest = latest, pieces = pieces,
+    channels = names, keys = keys, prints = prints, latest = latest, pieces = pieces,
   }
 end
 
@@ -186,18 +229,24 @@ local function isThere(c, publication)
   return true
 end
 
-local function makeRoom(opened)
-  local fresh = {}
+-- Makes those that are new, and charges to the publisher what nobody else has something in.
+local function makeRoom(opened, publisher)
+  local fresh, count = {}, 0
   for _, c in ipairs(opened) do
-    if c.isNew then fresh[c.name] = c end
+    if c.isNew and not fresh[c.name] then
+      fresh[c.name] = c
+      count = count + 1
+    elseif not c.isNew then
+      recharge(c, publisher)
+    end
   end
-  if not next(fresh) then return true end
-  channelCount = channelCount or redis.call('ZCARD', P .. 'channels')
-  local count = 0
-  for _ in pairs(fresh) do count = count + 1 end
-  if channelCount + count > channelsMax then return false end
-  channelCount = channelCount + count
-  for _, c in pairs(fresh) do createChannel(c, now, limits) end
+  if count == 0 then return true end
+  local owner = ownerOf('p', publisher)
+  if not makeRoomFor(count, channelsMax, channelsOf(owner), meta, isBusy) then return false end
+  for _, c in pairs(fresh) do
+    c.owner = owner
+    createChannel(c, now, limits)
+  end
   return true
 end
 
@@ -221,6 +270,10 @@ local function publishEach(c, publication, newest)
           c.keys, c.newKeys = c.keys or {}, c.newKeys or {}
           c.keys[key] = answer
           c.newKeys[#c.newKeys + 1] = key
+          if newest then
+            c.prints = c.prints or {}
+            c.prints[key] = publication.prints[which]
+          end
         end
       end
       placed[which] = answer
@@ -243,7 +296,9 @@ local function publish(publication)
   if waitMs then return { 'publish-rate-exceeded', waitMs } end
   local opened = {}
   for number, name in ipairs(publication.channels) do opened[number] = open(name) end
-  if not makeRoom(opened) then return { 'too-many-channels', channelCount } end
+  if not makeRoom(opened, publication.publisher) then return { 'too-many-channels', redis.call('ZCARD', P .. 'channels') } end
+  local wrong = mismatched(opened, publication)
+  if wrong then return { 'idempotency-mismatch', wrong } end
   for number, c in ipairs(opened) do
     if c.endedAt > 0 and not isThere(c, publication) then return { 'channel-ended', number } end
   end
@@ -259,7 +314,9 @@ local function endChannel(publication)
   local c = open(publication.channels[1])
   if c.endedAt > 0 then return {} end
   if publication.quietSince > 0 and c.headTime > publication.quietSince then return {} end
-  if not makeRoom({ c }) then return { 'too-many-channels', channelCount } end
+  if not makeRoom({ c }, publication.publisher) then
+    return { 'too-many-channels', redis.call('ZCARD', P .. 'channels') }
+  end
   c.endedAt = now
   return { place(c, publication.pieces[1].payloads[1]) }
 end
@@ -276,6 +333,18 @@ local function keepOffsets(c)
   local key = offsetsKey(c.name)
   local bytes = redis.call('APPEND', key, table.concat(c.offsets))
   if bytes > 160000 then redis.call('SET', key, redis.call('GETRANGE', key, -80000, -1), 'KEEPTTL') end
+end
+
+-- Where nothing is given up, the oldest keys are forgotten.
+local function keepPrints(c)
+  if not c.prints then return end
+  for key, print in pairs(c.prints) do redis.call('HSET', printsKey(c.name), key, print) end
+  local surplus = redis.call('ZCARD', keysKey(c.name)) - KEYS_MAX
+  if surplus <= 0 then return end
+  for _, key in ipairs(redis.call('ZRANGE', keysKey(c.name), 0, surplus - 1)) do
+    redis.call('HDEL', printsKey(c.name), key)
+  end
+  redis.call('ZREMRANGEBYRANK', keysKey(c.name), 0, surplus - 1)
 end
 
 local mark
@@ -309,6 +378,7 @@ for _, c in ipairs(dirty) do
     c.hasKeys = true
     redis.call('ZADD', keysKey(c.name), text(c.keys[key]), key)
   end
+  keepPrints(c)
   keepOffsets(c)
   for key, offset in pairs(c.latest or {}) do
     c.isLatest = true

@@ -2,7 +2,7 @@
  * Where a node stands when it comes, or comes back: ARGV is the epoch, head and run that it remembers, and an epoch to
  * begin where one is needed. Offsets are never used twice: a Redis that was started anew may have lost what it had
  * acknowledged, so it goes on far above; where a node remembers more than it held, another epoch begins.
- * Answers epoch, head, run, time, newest event forgotten (offset, time).
+ * Answers epoch, head, run, time, and when the epoch began.
  */
 export const LUA_SYNC = `
 local JUMP = 16777216
@@ -28,22 +28,27 @@ head = math.max(head, epoch == knownEpoch and knownHead or knownHead == 0 and 0 
 redis.call('HSET', META, 'epoch', epoch, 'head', text(head), 'run', run, 'previousRun', previousRun or '',
   'restartHead', text(restartHead))
 local meta = readMeta()
-return { epoch, text(head), run, text(meta.time), text(meta.lostOffset), text(meta.lostTime) }
+-- Of one that a version before this began, nobody knows: better too late than too early.
+if epoch == fresh then redis.call('HSET', META, 'began', text(meta.time)) else redis.call('HSETNX', META, 'began', text(meta.time)) end
+return { epoch, text(head), run, text(meta.time), redis.call('HGET', META, 'began') }
 `;
 
 /**
  * Histories of channels: ARGV is the most bytes, then for each channel its name and the offset that is had already.
- * Answers epoch, head, lost offset and time, then for each channel its header, or nothing where there is none (behind
- * it, the offsets of its newest events, where some of them are replaced), and the events behind the offset as far as the bytes reach; channels that are left out have to be asked for again.
+ * Answers epoch and head, then for each channel its header, or nothing where there is none and offset and time of what it lost (behind
+ * the header, the offsets of its newest events, where some of them are replaced), and the events behind the offset as far as the bytes reach; channels that are left out have to be asked for again.
  */
 export const LUA_READ = `
 local meta = readMeta()
 local left = tonumber(ARGV[1])
-local answers = { meta.epoch or '', text(meta.head), text(meta.lostOffset), text(meta.lostTime) }
+local answers = { meta.epoch or '', text(meta.head) }
 
 local function read(name, after)
   local c = readChannel(name)
-  if not c then return { '' } end
+  if not c then
+    local offset, time = lossOf(name, meta)
+    return { '', text(offset), text(time) }
+  end
   local offsets = c.isLatest and after == 0 and redis.call('GET', offsetsKey(name)) or ''
   local answer = { headerOf(c) .. offsets }
   if after >= c.head then return answer end
@@ -115,14 +120,21 @@ local meta = readMeta()
 local limits = limitsAt(1)
 local ttl, count = limits.ttl, tonumber(ARGV[5])
 local over = {}
+keepAccounts(limits.age)
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', text(meta.time), 'LIMIT', 0, count)) do
   local isFollowed = tonumber(redis.call('HGET', P .. 'counts', 'c:' .. name) or 0) > 0
   local c
   if isFollowed then
     c = readChannel(name) or newChannel(name, meta)
     trim(c, meta.time, limits)
-    keepAlive(c, meta.time, limits.age)
-    writeHeader(c)
+    if c.count == 0 and c.endedAt > 0 and c.endedAt < meta.time - limits.age then
+      -- Whoever has it was told of its end.
+      forget(c, meta)
+      c = nil
+    else
+      keepAlive(c, meta.time, limits.age)
+      writeHeader(c)
+    end
   else
     c = release(name, meta, limits)
   end

@@ -1,3 +1,5 @@
+import { OPENED_SHARE } from '../../store.js';
+
 /**
  * Who is connected. Counters stand twice: in `counts` for the whole hub, where limits are asked, and in one hash per
  * node, so that survivors can take back what a dead node counted. Fields: `t` all connections, `a:` by address, `k:` by
@@ -25,15 +27,15 @@ local function watched(application)
   return c ~= nil and c.endedAt == 0
 end
 
--- Fields in the order of a connection's arguments: id, address and token ('' where they are not counted), application, place, record, channels.
+-- Fields in the order of a connection's arguments: id, address and token ('' where they are not counted), application, user, place, record, under which name it opens channels, channels.
 local function readConnection(at)
   local connection = {
     id = ARGV[at], address = ARGV[at + 1], credential = ARGV[at + 2], application = ARGV[at + 3], user = ARGV[at + 4],
-    place = ARGV[at + 5], record = ARGV[at + 6], channels = {},
+    place = ARGV[at + 5], record = ARGV[at + 6], opener = ARGV[at + 7], channels = {},
   }
-  local channels = tonumber(ARGV[at + 7])
-  for number = 1, channels do connection.channels[number] = ARGV[at + 7 + number] end
-  return connection, at + 8 + channels
+  local channels = tonumber(ARGV[at + 8])
+  for number = 1, channels do connection.channels[number] = ARGV[at + 8 + number] end
+  return connection, at + 9 + channels
 end
 
 -- What the notification service kept: a hash for each connected user, with the Redis channel on which others publish to the user.
@@ -113,6 +115,20 @@ local most, mostOfAddress, mostOfUser, mostOfToken, mostChannels =
 
 local hasKeys = ARGV[12] == '1'
 
+-- A subscriber opens no more channels than are left for all; publishers find room beside them.
+local function roomRefusal(c)
+  local fresh, isBusy = 0, {}
+  for _, name in ipairs(c.channels) do
+    isBusy[name] = true
+    if redis.call('EXISTS', channelKey(name)) == 0 then fresh = fresh + 1 end
+  end
+  if fresh == 0 then return nil end
+  local opened, left = openedBy(ownerOf('s', c.opener)), math.ceil(mostChannels * ${OPENED_SHARE}) - openedBy('total')
+  local isFair = left >= fresh and opened + fresh - 1 <= left - fresh + 1
+  if isFair and makeRoomFor(fresh, mostChannels, opened, meta, isBusy) then return nil end
+  return { 'too-many-channels', redis.call('ZCARD', P .. 'channels') }
+end
+
 local function refusal(c)
   local total = held('t')
   if total >= most then return { 'too-many-connections', total } end
@@ -128,20 +144,18 @@ local function refusal(c)
     local ofUser = held(userField(c))
     if ofUser >= mostOfUser then return { 'too-many-connections-of-user', ofUser } end
   end
-  local there = redis.call('ZCARD', P .. 'channels')
-  local fresh = 0
-  for _, name in ipairs(c.channels) do
-    if redis.call('EXISTS', channelKey(name)) == 0 then fresh = fresh + 1 end
-  end
-  if fresh > 0 and there + fresh > mostChannels then return { 'too-many-channels', there } end
-  return nil
+  return roomRefusal(c)
 end
 
 local function join(c)
   local refused = isLimited and refusal(c)
   if refused then return refused end
   for _, name in ipairs(c.channels) do
-    if redis.call('EXISTS', channelKey(name)) == 0 then createChannel(newChannel(name, meta), meta.time, limits) end
+    if redis.call('EXISTS', channelKey(name)) == 0 then
+      local fresh = newChannel(name, meta)
+      fresh.owner, fresh.isOpened = ownerOf('s', c.opener), true
+      createChannel(fresh, meta.time, limits)
+    end
     follow(node, name)
   end
   countAll(node, c, 1)

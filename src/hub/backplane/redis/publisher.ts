@@ -8,7 +8,9 @@ import { asHubError } from '../../event.js';
 import type { PublishEvent } from '../../event.js';
 import { encodeBody, encodeEndBody } from '../../frame.js';
 import type { FrameBody } from '../../frame.js';
+import { fingerprintOf, mismatch } from '../../idempotency.js';
 import { latestKey } from '../../latest-history.js';
+import { OWN_PUBLISHER } from '../../store.js';
 import type { Publication, Published } from '../backplane.js';
 import { encodePublication } from './encode-publication.js';
 import type { EncodablePublication } from './encode-publication.js';
@@ -28,6 +30,14 @@ export interface PublisherOptions {
   readonly rules: ChannelRules;
   /** How long a publication may wait. */
   readonly timeoutMs: number;
+}
+
+/** How a channel is ended. */
+export interface EndOptions {
+  /** Not where it had an event behind that time (0: whatever it had). */
+  readonly quietSinceMs?: number;
+  /** To whom it is charged where it is not there yet. */
+  readonly publisher?: string | undefined;
 }
 
 /** One publication on its way, as the script reads it. */
@@ -54,10 +64,10 @@ export class Publisher {
   }
 
   /** @throws HubError as {@link import('../backplane.js').Backplane.publish} does. */
-  async publish({ channels, events, publisher = '' }: Publication): Promise<readonly Published[]> {
+  async publish({ channels, events, publisher = OWN_PUBLISHER }: Publication): Promise<readonly Published[]> {
     const bytes = this.#encode({ kind: 'publish', publisher }, channels, events);
     const answer = await this.#place(bytes, events.length * channels.length);
-    this.#throwRefusal(answer, channels);
+    this.#throwRefusal(answer, channels, events);
     return channels.flatMap((channel, at) => {
       const placed = answer[at];
       if (Array.isArray(placed))
@@ -78,18 +88,19 @@ export class Publisher {
     return said === 'known' || said === 'moved' ? said : { refused: codeOf(said) };
   }
 
-  /** Ends a channel, unless it had an event behind `quietSinceMs` (0: whatever it had). False where it had ended. */
-  async end(channel: string, quietSinceMs = 0): Promise<boolean> {
+  /** False where it had ended. */
+  async end(channel: string, { quietSinceMs = 0, publisher = OWN_PUBLISHER }: EndOptions = {}): Promise<boolean> {
     const bytes = encodePublication({
       kind: 'end',
       quietSinceMs,
-      publisher: '',
+      publisher,
       channels: [{ name: channel, newestOf: undefined }],
       events: [{ body: encodeEndBody({ channel }), isEnd: true }],
       keys: [],
+      prints: [],
     });
     const answer = await this.#place(bytes, 1);
-    this.#throwRefusal(answer, [channel]);
+    this.#throwRefusal(answer, [channel], []);
     return answer.length > 0;
   }
 
@@ -118,12 +129,14 @@ export class Publisher {
     events: readonly PublishEvent[],
   ): Buffer {
     const hasKeys = events.some(({ idempotencyKey }) => idempotencyKey !== undefined);
+    const isPrinted = hasKeys && channels.some((name) => this.#options.rules.of(name).slow === 'latest');
     return encodePublication({
       ...head,
       quietSinceMs: 0,
       channels: channels.map((name) => ({ name, newestOf: this.#newestOf(name, events) })),
       events: events.map((event) => ({ body: encodeChecked(event), isEnd: false })),
       keys: hasKeys ? events.map(({ idempotencyKey = '' }) => idempotencyKey) : [],
+      prints: isPrinted ? events.map((event) => fingerprintOf(event)) : [],
     });
   }
 
@@ -205,9 +218,11 @@ export class Publisher {
   }
 
   /** @throws HubError where the script refused. */
-  #throwRefusal(answer: readonly Reply[], channels: readonly string[]): void {
+  #throwRefusal(answer: readonly Reply[], channels: readonly string[], events: readonly PublishEvent[]): void {
     const [code, number] = answer;
     if (!Buffer.isBuffer(code)) return;
+    const at = numberOf(number) - 1;
+    if (code.toString() === 'idempotency-mismatch') throw mismatch(events[at]?.idempotencyKey ?? '', at);
     throw refusalOf(code.toString(), numberOf(number), channels);
   }
 }

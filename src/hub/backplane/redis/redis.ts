@@ -7,6 +7,7 @@ import { HubError } from '../../errors.js';
 import { readHistory } from '../../listing.js';
 import type { ChannelPage, ChannelSummary, HistoryPage, HistoryRequest, ListRequest } from '../../listing.js';
 import { ChannelStore, createEpoch } from '../../store.js';
+import type { Life } from '../../store.js';
 import { announcementOf, connectionsChannel } from '../announcement.js';
 import type {
   Backplane,
@@ -194,8 +195,8 @@ export class RedisBackplane implements Backplane {
     return this.#publisher.publish(publication);
   }
 
-  end(channel: string): Promise<boolean> {
-    return this.#publisher.end(channel);
+  end(channel: string, publisher?: string): Promise<boolean> {
+    return this.#publisher.end(channel, { publisher });
   }
 
   async join(connection: Connection): Promise<readonly Channel[]> {
@@ -238,8 +239,8 @@ export class RedisBackplane implements Backplane {
 
   async readHistory(name: string, request: HistoryRequest): Promise<HistoryPage> {
     const { history, rules } = this.#options;
-    const { epoch, headOffset } = this.store;
-    const store = new ChannelStore({ history, rules, channelsMax: 1, nowMs: () => this.#nowMs(), epoch });
+    const { life, headOffset } = this.store;
+    const store = new ChannelStore({ history, rules, channelsMax: 1, nowMs: () => this.#nowMs(), life });
     const channel = (await this.#following.readInto(store, name)) ?? unknownChannel(name);
     store.advance(headOffset);
     return readHistory(store, channel, request);
@@ -347,25 +348,27 @@ export class RedisBackplane implements Backplane {
   async #sync(life: number): Promise<void> {
     const known = this.#store;
     const args = [known?.epoch ?? '', known?.headOffset ?? 0, this.#run, createEpoch()];
-    const [epoch, head, run, timeMs] = listOf(await this.#connected.run(SCRIPTS.sync, args));
+    const [epoch, head, run, timeMs, beganAtMs] = listOf(await this.#connected.run(SCRIPTS.sync, args));
     if (life !== this.#life) return;
     this.#run = textOf(run);
     this.condition.skewed(numberOf(timeMs) - this.#options.clock.now());
-    if (known === undefined) this.#create(textOf(epoch), numberOf(head));
-    else if (known.epoch !== textOf(epoch)) {
-      this.condition.begunEpoch(textOf(epoch));
-      this.#following.beginEpoch(textOf(epoch), numberOf(head));
+    const itsLife = { epoch: textOf(epoch), beganAtMs: numberOf(beganAtMs) };
+    if (known === undefined) this.#create(itsLife, numberOf(head));
+    else if (known.epoch !== itsLife.epoch) {
+      this.condition.begunEpoch(itsLife.epoch);
+      this.#following.beginLife(itsLife, numberOf(head));
     }
     await this.#following.catchUp(numberOf(head));
   }
 
-  #create(epoch: string, head: number): void {
+  #create(life: Life, head: number): void {
     const { history, rules } = this.#options;
-    const store = new ChannelStore({ history, rules, channelsMax: Infinity, nowMs: () => this.#nowMs(), epoch });
+    const store = new ChannelStore({ history, rules, channelsMax: Infinity, nowMs: () => this.#nowMs(), life });
     store.advance(head);
     this.#store = store;
     this.#follower = new Follower({
       store,
+      endedAgeMs: history.ageMs,
       read: (readArgs) => this.#connected.run(SCRIPTS.read, readArgs),
       onHole: () => this.#missed(),
     });
@@ -412,7 +415,7 @@ export class RedisBackplane implements Backplane {
     const over = await this.#connected.run(SCRIPTS.sweep, [...this.#history, SWEEP_CHANNELS_MAX]);
     for (const one of listOf(over)) {
       const [name, lastEventMs] = listOf(one);
-      await this.#publisher.end(textOf(name), numberOf(lastEventMs));
+      await this.#publisher.end(textOf(name), { quietSinceMs: numberOf(lastEventMs) });
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Logger } from '../../../runtime/index.js';
+import { subscriberOf } from '../../connection.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../../connection.js';
 import { HubError } from '../../errors.js';
 import type { HistoryLimits, HubLimits } from '../../limits.js';
@@ -220,7 +221,8 @@ export class Registry {
     this.#options.logger?.warn({}, 'Cannot say in Redis that a user is connected: a key of another type is in the way');
   }
 
-  #argumentsOf({ channels, credential = '', ...connection }: Connection): readonly Argument[] {
+  #argumentsOf(whole: Connection): readonly Argument[] {
+    const { channels, credential = '', ...connection } = whole;
     const { id, address, identity } = connection;
     const { connectionsPerAddress, connectionsPerToken } = this.#options.limits;
     const place = identity === undefined ? '' : `${prefixOf(identity.user)}${id}\0${this.#options.nodeId}`;
@@ -232,6 +234,7 @@ export class Registry {
       identity?.user ?? '',
       place,
       identity === undefined ? '' : JSON.stringify({ ...connection, channels }),
+      subscriberOf(whole),
       channels.length,
       ...channels,
     ];
