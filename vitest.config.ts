@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import type { Plugin } from 'vitest/config';
 
 const SOURCES = resolve('src') + sep;
@@ -23,6 +23,8 @@ export default defineConfig({
   plugins: process.env['TIDEGATE_TEST_BUILT'] === '1' ? [built] : [],
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    // Those of `npm run test:world` have a configuration of their own.
+    exclude: [...configDefaults.exclude, 'test/interop/**'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
     pool: 'forks',

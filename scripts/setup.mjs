@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Runs a command in the project's folder; its output goes where ours goes. Returns whether it exited 0. */
-export function run(command, args, { env = {}, quiet = false } = {}) {
+/** Runs a command, in the project's folder unless told; its output goes where ours goes. Returns whether it exited 0. */
+export function run(command, args, { cwd = root, env = {}, quiet = false } = {}) {
   const result = spawnSync(command, args, {
-    cwd: root,
+    cwd,
     env: { ...process.env, ...env },
     stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
   });
@@ -55,12 +55,24 @@ const SERVICES = [
   { program: '/usr/sbin/nginx', debianPackage: 'nginx-light' },
 ];
 
+/** What `npm run test:world` needs beside its toolchains: browsers, and the proxies that stand before hubs. */
+export const WORLD_SERVICES = [
+  { program: '/usr/bin/chromium', debianPackage: 'chromium' },
+  { program: '/usr/bin/firefox-esr', debianPackage: 'firefox-esr' },
+  { program: '/usr/bin/curl', debianPackage: 'curl' },
+  { program: '/usr/sbin/nginx', debianPackage: 'nginx-light' },
+  { program: '/usr/sbin/haproxy', debianPackage: 'haproxy' },
+  { program: '/usr/bin/caddy', debianPackage: 'caddy' },
+  // The program without the service that the package `apache2` would start.
+  { program: '/usr/sbin/apache2', debianPackage: 'apache2-bin' },
+];
+
 const MOTO = 'moto[server]==5.2.5';
 
 /** Installs what is missing where that is allowed: as root on Debian. Tests whose program stays missing are skipped by name. */
-export function ensureServices() {
-  ensureMoto();
-  const missing = SERVICES.filter(({ program }) => !existsSync(program));
+export function ensureServices(services = SERVICES) {
+  if (services === SERVICES) ensureMoto();
+  const missing = services.filter(({ program }) => !existsSync(program));
   if (missing.length === 0) return;
   const names = missing.map(({ debianPackage }) => debianPackage);
   const mayInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');

@@ -96,13 +96,13 @@ export class StreamClient implements AsyncDisposable {
     });
   }
 
-  /** Resolves when `isTrue`; fails where the stream ends, or 10 s pass, before. */
-  async until(isTrue: (client: StreamClient) => boolean): Promise<this> {
+  /** Resolves when `isTrue`; fails if the stream ends, or this time passes, before. */
+  async until(isTrue: (client: StreamClient) => boolean, timeoutMs = 10_000): Promise<this> {
     let isLate = false;
     const deadline = setTimeout(() => {
       isLate = true;
       this.#changed();
-    }, 10_000);
+    }, timeoutMs);
     try {
       while (!isTrue(this)) {
         if (isLate) throw new Error(`Waited in vain; so far:\n${this.#recent()}`);
