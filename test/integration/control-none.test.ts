@@ -27,13 +27,13 @@ describe('control=none', () => {
     await hub.hub.publish('a', { data: 'before' });
     await using client = await hub.subscribe('a?control=none');
     await client.until(({ raw }) => START.test(raw));
-    await hub.publishJson('a', { data: 'one', id: 'own', event: 'x', retry: 7 });
+    await hub.publishJson('a', { data: 'one', id: 'own', event: 'x', retry: 700 });
     await hub.publishJson('a', { data: 'two\nlines' });
     await client.until(({ data }) => data.length === 2);
     const [, rest] = client.raw.split(/(?<=^id: \S+\nretry: 2000\n\n)/);
     expect(client.raw).toMatch(START);
     expect(rest).toBe(
-      `id: ${cursor(client, 2)}\nevent: x\nretry: 7\ndata: one\n\nid: ${cursor(client, 3)}\ndata: two\ndata: lines\n\n`,
+      `id: ${cursor(client, 2)}\nevent: x\nretry: 700\ndata: one\n\nid: ${cursor(client, 3)}\ndata: two\ndata: lines\n\n`,
     );
     expect(readByStandard(client.raw.slice(0, -(rest ?? '').length)).lastEventId).toBe(cursor(client, 1));
   });

@@ -156,14 +156,18 @@ describe('retry from a publisher', () => {
     expect(client.retries).toEqual(expect.arrayContaining([100, 3_600_000]));
   });
 
-  test('in an event stream is that of another connection, whatever it says', async () => {
+  test('in an event stream goes out with the event that follows it, raised or lowered to the bounds', async () => {
     await using hub = await HubServer.start();
     await using client = await hub.subscribe('a');
-    const body = 'retry: 1\ndata: a\n\nretry: 99999999\ndata: b\n\nretry: 5000\n\nretry: x\ndata: c\n\n';
-    expect((await hub.publish('a', body, STREAM_TYPE)).body).toMatchObject({ published: 3 });
-    await client.until(({ data }) => data.length === 3);
-    // That of the hub itself.
-    expect(client.retries).toEqual([2000]);
+    const body =
+      'retry: 1\ndata: a\n\nretry: 99999999\ndata: b\n\nretry: 0\ndata: c\n\nretry: 5000\n\nretry: x\ndata: d\n\n';
+    expect((await hub.publish('a', body, STREAM_TYPE)).body).toMatchObject({ published: 4 });
+    await client.until(({ data }) => data.length === 4);
+    expect(client.raw).toMatch(
+      /retry: 100\ndata: a\n[^]*retry: 3600000\ndata: b\n[^]*\ndata: c\n[^]*retry: 5000\ndata: d\n/,
+    );
+    // The first is that of the hub itself.
+    expect(client.retries).toEqual([2000, 100, 3_600_000, 5000]);
   });
 });
 
@@ -199,7 +203,7 @@ describe('half of a character is refused', () => {
     const headers = { 'Content-Type': 'text/plain', 'Idempotency-Key': '\u00ed\u00a0\u0080' };
     expect((await hub.publish('a', 'x', headers)).body).toMatchObject({ code: 'invalid-idempotency-key' });
     expect((await hub.get('/subscribe?channel=%ED%A0%80')).body).toMatchObject({ code: 'invalid-channel' });
-    expect((await hub.publish('%ED%A0%80', 'x')).body).toMatchObject({ code: 'invalid-channel' });
+    expect((await hub.publish('%ED%A0%80', 'x')).body).toMatchObject({ code: 'invalid-target' });
   });
 
   test('in code', async () => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 import { createEventParser, quote } from '../../protocol/index.js';
-import type { ParsedEvent } from '../../protocol/index.js';
+import type { EventParser, ParsedEvent } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
 import { asHubError, checkChannel, checkEvent } from '../event.js';
 import type { PublishEvent } from '../event.js';
@@ -11,6 +11,7 @@ import { userChannel } from '../auth/user-channel.js';
 import type { HubCore } from '../hub.js';
 import { refuseMisnamed } from '../query-names.js';
 import type { Published } from '../backplane/backplane.js';
+import { readRetry } from '../retry.js';
 import { withLine } from './ndjson-line.js';
 import { NDJSON_TYPES } from './ndjson-types.js';
 import { readJsonEvent, readJsonEventForChannels, readNdjsonEvents } from './publish-body.js';
@@ -149,16 +150,16 @@ async function publishStream(
   { access, channel, publisher }: Pick<OneTarget, 'access' | 'channel' | 'publisher'>,
 ): Promise<PublishAnswer> {
   const { eventBytes } = hub.settings.limits;
-  const arrived: ParsedEvent[] = [];
+  const arrived: PublishEvent[] = [];
   let count = 0;
   let last: Published | undefined;
-  const parser = createEventParser({ maxEventBytes: eventBytes, onEvent: (event) => arrived.push(event) });
+  const parser = createArrivalParser(eventBytes, arrived);
   try {
     for await (const chunk of readChunks(request)) {
       // A stream of events may outlive the token that began it.
       hub.requireStillValid(access);
       const fault = attempt(() => parser.push(chunk));
-      const events = arrived.splice(0).map(fieldsOf);
+      const events = arrived.splice(0);
       const unsound = events.findIndex((event) => attempt(() => checkEvent(event, eventBytes)) !== undefined);
       const sound = unsound === -1 ? events : events.slice(0, unsound);
       if (sound.length > 0) last = (await hub.publish({ channels: [channel], events: sound, publisher })).at(-1);
@@ -184,6 +185,22 @@ function attempt(task: () => void): { readonly error: unknown } | undefined {
   } catch (error) {
     return { error };
   }
+}
+
+/** Reads an event stream into `arrived`; a `retry:` goes with the event that follows it, within the bounds of a publisher's. */
+function createArrivalParser(eventBytesMax: number, arrived: PublishEvent[]): EventParser {
+  let retry: number | undefined;
+  return createEventParser({
+    maxEventBytes: eventBytesMax,
+    onRetry(retryMs) {
+      const read = readRetry(retryMs, 'clamped');
+      retry = read === 'invalid' ? undefined : read;
+    },
+    onEvent(event) {
+      arrived.push({ ...fieldsOf(event), ...(retry === undefined ? {} : { retry }) });
+      retry = undefined;
+    },
+  });
 }
 
 function fieldsOf({ type, data, lastEventId }: ParsedEvent): PublishEvent {
