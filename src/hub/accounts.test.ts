@@ -72,9 +72,10 @@ function check(accounts: Accounts<Item>, items: readonly Item[]): void {
   expect(largest === undefined ? 0 : bytesOf(largest.account)).toBe(most);
   const own = items.filter(({ account }) => account === largest?.account);
   expect(largest?.bytes ?? 0).toBe(largest === undefined ? 0 : Math.max(...own.map(({ bytes }) => bytes)));
-  const idlest = accounts.idlest();
-  expect(accounts.mostChannels).toBe(Math.max(0, ...publishers.map(({ account }) => channelsOf(account))));
-  expect(channelsOf(idlest?.account)).toBe(publishers.length === 0 ? 0 : accounts.mostChannels);
+  const idlest = accounts.idlest(0);
+  const mostChannels = Math.max(0, ...publishers.map(({ account }) => channelsOf(account)));
+  expect(idlest === undefined ? 0 : channelsOf(idlest.account)).toBe(mostChannels);
+  expect(accounts.idlest(mostChannels)).toBeUndefined();
   expect(idlest?.account?.isOpener).not.toBe(true);
 }
 
@@ -83,11 +84,11 @@ test('idlest() is the one that was quiet for longest of those without a subscrib
   const items = [50, 10, 30, 20, 40].map((lastMs) => new Item(100, lastMs));
   for (const item of items) accounts.charge(item, 'a', false);
   const [, oldest, , next] = items;
-  expect(accounts.idlest()).toBe(oldest);
+  expect(accounts.idlest(0)).toBe(oldest);
   if (oldest !== undefined) oldest.isFollowed = true;
-  expect(accounts.idlest()).toBe(next);
+  expect(accounts.idlest(0)).toBe(next);
   for (const item of items) item.isFollowed = true;
-  expect(accounts.idlest()).toBeUndefined();
+  expect(accounts.idlest(0)).toBeUndefined();
 });
 
 test('idlest() finds one among many that have subscribers, if not at once', () => {
@@ -99,6 +100,6 @@ test('idlest() finds one among many that have subscribers, if not at once', () =
   }
   const idle = items[700];
   if (idle !== undefined) idle.isFollowed = false;
-  const found = Array.from({ length: 20 }, () => accounts.idlest());
+  const found = Array.from({ length: 20 }, () => accounts.idlest(0));
   expect(found).toContain(idle);
 });

@@ -34,6 +34,7 @@ export class ForgottenLosses {
 
   /** What a channel of that name may have lost. */
   of(name: string): Lost {
+    if (this.#young.size === 0 && this.#old.size === 0) return this.#beyond;
     const hash = hashText(name);
     return this.#young.get(hash) ?? this.#old.get(hash) ?? this.#beyond;
   }

@@ -36,14 +36,18 @@ export function refuseMismatches(
   channels: readonly Channel[],
   events: readonly PublishEvent[],
 ): void {
-  const firsts = new Map<string, PublishEvent>();
-  for (const [at, event] of events.entries()) {
-    const { idempotencyKey: key } = event;
-    if (key === undefined) continue;
-    const first = firsts.get(key);
-    if (first === undefined) firsts.set(key, event);
-    const isOther = first !== undefined && !isSame(first, event);
-    if (isOther || channels.some((channel) => isOfAnother(store, channel, { key, event }))) throw mismatch(key, at);
+  let firsts: Map<string, PublishEvent> | undefined;
+  for (let at = 0; at < events.length; at += 1) {
+    const event = events[at];
+    const key = event?.idempotencyKey;
+    if (event === undefined || key === undefined) continue;
+    if (events.length > 1) {
+      firsts ??= new Map();
+      const first = firsts.get(key);
+      if (first === undefined) firsts.set(key, event);
+      else if (!isSame(first, event)) throw mismatch(key, at);
+    }
+    for (const channel of channels) if (isOfAnother(store, channel, { key, event })) throw mismatch(key, at);
   }
 }
 

@@ -3,11 +3,6 @@ export class Ranking<Item> {
   readonly #ranks = new Map<number, Set<Item>>();
   #highest = 0;
 
-  /** 0 where there is none. */
-  get highest(): number {
-    return this.#highest;
-  }
-
   /** The items of the highest rank. */
   first(): Iterable<Item> {
     return this.#ranks.get(this.#highest) ?? [];
@@ -15,6 +10,7 @@ export class Ranking<Item> {
 
   /** 0 is no rank: from there an item comes, and there it goes. */
   move(item: Item, from: number, to: number): void {
+    if (from === to) return;
     this.#remove(item, from);
     if (to > 0) {
       const others = this.#ranks.get(to);

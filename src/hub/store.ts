@@ -277,7 +277,7 @@ export class ChannelStore {
   /** For one channel more of who has `held`. */
   #makeRoom(name: string, held: number): void {
     if (this.#channels.size < this.#options.channelsMax) return;
-    const idle = this.#accounts.mostChannels > held ? this.#accounts.idlest() : undefined;
+    const idle = this.#accounts.idlest(held);
     if (idle === undefined) this.#refuse(name);
     this.#forget(idle);
   }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { createSeededRandom } from '../../src/base/index.js';
+import { HubError } from '../../src/hub/index.js';
 import type { HubOptions } from '../../src/hub/index.js';
 import { isControlType } from '../../src/protocol/index.js';
 import { checkDelivery } from '../support/checker.js';
@@ -93,8 +94,19 @@ class Storm {
     await this.#hub.hub.publish(channel, { ...event, data: key });
     this.published.push({ channel, key });
     if (random() > 0.1) return;
-    const repeated = await this.#hub.hub.publish(channel, { ...event, data: `${key} again` });
-    if (!repeated.isDuplicate) this.published.push({ channel, key: `${key} again` });
+    const isNew = await this.#hub.hub.publish(channel, { ...event, data: `${key} again` }).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof HubError && error.code === 'idempotency-mismatch') return false;
+        throw error;
+      },
+    );
+    if (isNew) {
+      this.published.push({ channel, key: `${key} again` });
+      return;
+    }
+    const { isDuplicate } = await this.#hub.hub.publish(channel, { ...event, data: key });
+    if (!isDuplicate) throw new Error(`The hub published ${number} twice`);
   }
 
   async #endOne(): Promise<void> {

@@ -43,7 +43,7 @@ test('/channels/{channel}/history gives pages, with what each event was, and say
   ]);
   const second = (await hub.get(`/channels/a/history?limit=3&since=${String(first['next'])}`)).body;
   expect(second).toMatchObject({ events: [{ data: '3' }, { data: '4' }, { data: '5' }], gaps: [], next: null });
-  expect((await hub.get('/channels/a/history?since=1h')).body['gaps']).toMatchObject([{ reason: 'evicted' }]);
+  expect((await hub.get('/channels/a/history?since=1h')).body['gaps']).toMatchObject([{ reason: 'epoch' }]);
   expect((await hub.get('/channels/a/history?since=x')).status).toBe(400);
 });
 

@@ -208,6 +208,8 @@ export class MemoryBackplane implements Backplane {
 
   /** None is given up for another while they are opened. */
   #openAll(names: readonly string[], publisher: string): readonly Channel[] {
+    const [only] = names;
+    if (only !== undefined && names.length === 1) return [this.store.open(only, publisher)];
     const opened: Channel[] = [];
     try {
       for (const name of names) {
