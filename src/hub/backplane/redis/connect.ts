@@ -5,7 +5,7 @@ import { SCRIPTS } from './scripts.js';
 import { addressOf, explain, isFatal, judge, readFacts } from './startup.js';
 
 /** How long Redis may take to be there when a node starts: whoever started it waits for the sentence that says why not. */
-const START_MS = 2000;
+const START_MS = 1500;
 
 /** Connects a node to Redis. @throws Error with one sentence where it cannot be used. */
 export async function connectToRedis(options: RedisBackplaneOptions): Promise<RedisBackplane> {
