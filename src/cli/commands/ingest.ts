@@ -3,7 +3,6 @@ import { createFileSink, createHubSink, createPipeline } from '../../ingest/inde
 import type { Pipeline, PipelineOutcome, PipelineSink } from '../../ingest/index.js';
 import { createAwsSinks } from '../aws-sinks.js';
 import { createCheckpointStore } from '../checkpoint-store.js';
-import type { Settings } from '../config/index.js';
 import { deadLettersOnce } from '../dead-letters.js';
 import type { PipelineContext } from '../dead-letters.js';
 import { CliError } from '../errors.js';
