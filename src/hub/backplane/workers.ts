@@ -170,6 +170,10 @@ export class WorkersBackplane implements Backplane {
     return this.#ask({ call: 'metrics' });
   }
 
+  async hasOthers(): Promise<boolean> {
+    return false;
+  }
+
   keepUp(): void {
     this.store.sweep((channel) => this.store.trim(channel));
   }

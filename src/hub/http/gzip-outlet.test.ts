@@ -13,6 +13,7 @@ import { createGzipOutlet } from './gzip-outlet.js';
 class CollectingOutlet implements Outlet {
   readonly written: Uint8Array[] = [];
   readonly pendingBytes = 7;
+  readonly socket = undefined;
   hasRoom = true;
   isEnded = false;
   isDestroyed = false;
@@ -32,6 +33,10 @@ class CollectingOutlet implements Outlet {
   }
 
   destroy(): void {
+    this.isDestroyed = true;
+  }
+
+  destroyConnection(): void {
     this.isDestroyed = true;
   }
 

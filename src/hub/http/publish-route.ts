@@ -29,7 +29,11 @@ interface PublishAnswer {
 type BodyForm = 'json' | 'ndjson' | 'stream' | 'raw';
 
 /** `POST /publish/{channel}` and `POST /publish` (PROTOCOL.md, 6). @throws HubError where it is refused. */
-export async function handlePublish({ hub, request, response, target }: Exchange, access: Access): Promise<void> {
+export function handlePublish(exchange: Exchange, access: Access): Promise<void> {
+  return exchange.hub.departure.hold(() => answerPublish(exchange, access));
+}
+
+async function answerPublish({ hub, request, response, target }: Exchange, access: Access): Promise<void> {
   const channel = channelFor(access, target.segments);
   const publisher = access.rateKey ?? remoteAddress(hub, request);
   const form = bodyForm(request, target.query);
@@ -106,7 +110,7 @@ async function publishToMany(
   }
   const { bodyBytes, channelsPerConnection, eventBytes } = hub.settings.limits;
   const { event, channels } = readJsonEventForChannels(
-    await readBody(request, { bytesMax: bodyBytes, share: hub.bodies }),
+    await readBody(request, { bytesMax: bodyBytes, share: hub.bodies, departure: hub.departure }),
   );
   const events = [withIdempotencyKey(request, event)];
   for (const one of events) checkEvent(one, eventBytes);
@@ -128,7 +132,7 @@ async function readEvents(
   { form, query }: OneTarget,
 ): Promise<readonly PublishEvent[]> {
   const { bodyBytes, eventBytes } = hub.settings.limits;
-  const body = await readBody(request, { bytesMax: bodyBytes, share: hub.bodies });
+  const body = await readBody(request, { bytesMax: bodyBytes, share: hub.bodies, departure: hub.departure });
   if (form === 'ndjson') return readNdjsonEvents(body, (event) => checkEvent(event, eventBytes));
   const event = withIdempotencyKey(request, form === 'json' ? readJsonEvent(body) : rawEvent(body, query));
   checkEvent(event, eventBytes);
@@ -147,7 +151,7 @@ async function publishStream(
   let last: Published | undefined;
   const parser = createEventParser({ maxEventBytes: eventBytes, onEvent: (event) => arrived.push(event) });
   try {
-    for await (const chunk of readChunks(request)) {
+    for await (const chunk of readChunks(request, hub.departure)) {
       const fault = attempt(() => parser.push(chunk));
       const events = arrived.splice(0).map(fieldsOf);
       const unsound = events.findIndex((event) => attempt(() => checkEvent(event, eventBytes)) !== undefined);
