@@ -53,6 +53,7 @@ const SERVICES = [
   { program: '/usr/bin/chromium', debianPackage: 'chromium' },
   { program: '/usr/bin/redis-server', debianPackage: 'redis-server' },
   { program: '/usr/sbin/nginx', debianPackage: 'nginx-light' },
+  { program: '/usr/sbin/ip', debianPackage: 'iproute2' },
 ];
 
 const MOTO = 'moto[server]==5.2.5';
