@@ -53,6 +53,7 @@ const SERVICES = [
   { program: '/usr/bin/chromium', debianPackage: 'chromium' },
   { program: '/usr/bin/redis-server', debianPackage: 'redis-server' },
   { program: '/usr/sbin/nginx', debianPackage: 'nginx-light' },
+  { program: '/usr/sbin/ip', debianPackage: 'iproute2' },
 ];
 
 /** What `npm run test:world` needs beside its toolchains: browsers, and the proxies that stand before hubs. */

@@ -33,6 +33,7 @@ export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: stri
     retryMs: settings['hub.retryMs'],
     stallTimeoutMs: settings['hub.stallTimeoutMs'],
     drainMs: settings['hub.drainMs'],
+    maxStreamMs: settings['hub.maxStreamMs'],
     auth: await authOptionsOf(settings, cwd),
     webhooks: await webhookOptionsOf(settings, cwd),
     channels: settings['channel.slow'].map(readRule),

@@ -11,6 +11,7 @@ const SUBSCRIBERS = 100;
 /** A client whose every write keeps the event loop busy for a while. */
 class LaboriousOutlet implements Outlet {
   readonly pendingBytes = 0;
+  readonly socket = undefined;
   readonly writes: string[] = [];
 
   write(bytes: Uint8Array): boolean {
@@ -27,6 +28,7 @@ class LaboriousOutlet implements Outlet {
   onDrain(): void {}
   end(): void {}
   destroy(): void {}
+  destroyConnection(): void {}
 
   /** The data of all events, and of gaps. */
   get data(): readonly string[] {

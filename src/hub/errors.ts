@@ -47,6 +47,7 @@ const CODES = {
   'not-found': { status: 404, isRetryable: false, title: 'There is nothing here' },
   'primary-lost': { status: 503, isRetryable: true, title: 'The hub restarts' },
   'publish-rate-exceeded': { status: 429, isRetryable: true, title: 'Too many events a second' },
+  'stream-expired': { status: 503, isRetryable: true, title: 'The stream has reached its maximum lifetime' },
   'too-slow': { status: 503, isRetryable: true, title: 'The subscriber is too slow' },
   'token-ambiguous': { status: 400, isRetryable: false, title: 'Two different tokens were given' },
   'token-expired': { status: 401, isRetryable: false, title: 'The token has expired' },

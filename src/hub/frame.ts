@@ -1,4 +1,4 @@
-import { CONTROL, encodeEvent } from '../protocol/index.js';
+import { CONTROL, encodeComment, encodeEvent } from '../protocol/index.js';
 import type { ConflatedData, EndData, ErrorData, GapData, OpenData } from '../protocol/index.js';
 
 /** An event's bytes and where, between its id and its cursor, the fields lie that every form of it shares. */
@@ -109,6 +109,9 @@ export function encodeLive(): Uint8Array {
 }
 
 const LIVE = encodeEvent({ event: CONTROL.live, data: '{}' });
+
+/** Keeps an idle connection open; nothing of the client's state changes. */
+export const HEARTBEAT = encodeComment();
 
 /** One block per channel that lost something; the last carries the cursor that all are resumed at. */
 export function encodeGaps(gaps: readonly GapData[], cursor: string): Uint8Array {

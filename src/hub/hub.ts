@@ -1,6 +1,5 @@
 import type { RequestListener } from 'node:http';
 
-import { encodeComment } from '../protocol/index.js';
 import { MemoryBackplane } from './backplane/memory.js';
 import type { Backplane, MetricsReport, Publication, Published } from './backplane/backplane.js';
 import { ANONYMOUS } from './auth/access.js';
@@ -10,6 +9,7 @@ import type { Authenticator } from './auth/authenticator.js';
 import type { AuthRequest } from './auth/credential.js';
 import { covers } from './auth/revocations.js';
 import type { Revocation } from './auth/revocations.js';
+import { Beats, TICKS_PER_HEARTBEAT } from './beats.js';
 import type { Channel } from './channel.js';
 import { Pings } from './compat/pings.js';
 import { createServerStamp } from './compat/server-property.js';
@@ -19,25 +19,26 @@ import type { BareListener } from './http/bare-listener.js';
 import { HubError } from './errors.js';
 import { checkChannel, checkEvent, withoutEmptyRetry } from './event.js';
 import type { PublishEvent } from './event.js';
-import { Expiries } from './expiries.js';
+import { Departure } from './departure.js';
 import { FeedRegistry } from './feed-registry.js';
 import type { Feed } from './feed.js';
 import { BodyShare } from './body-share.js';
 import { FlushPacker } from './compression.js';
 import { KeptPacks } from './kept-packs.js';
+import { Lifetimes } from './lifetimes.js';
 import { NEVER_RETRY_MS } from './limits.js';
 import { createCounters } from './metrics.js';
 import type { HubCounters } from './metrics.js';
 import { lossesWhileThere, resolveStart } from './resume.js';
 import type { ResumeRequest, Start } from './resume.js';
-import { Rotation } from './rotation.js';
 import { settingsOf } from './settings.js';
 import type { HubOptions, HubSettings } from './settings.js';
 import type { ChannelStore } from './store.js';
 import { countGaps, Subscriber } from './subscriber.js';
 import type { Outlet, SubscriberContext } from './subscriber.js';
+import { SilentPeers } from './sockets/silent-peers.js';
 import { Authorizer } from './webhooks/authorizer.js';
-import { Notifier } from './webhooks/notifier.js';
+import { NOTIFIER_FLUSH_MS, Notifier } from './webhooks/notifier.js';
 import type { Question } from './webhooks/question.js';
 
 /** What the hub is asked to deliver. */
@@ -89,15 +90,10 @@ export interface Hub extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Upkeep ticks per heartbeat interval: each looks after one share of the subscribers and channels. */
-export const UPKEEP_SHARES = 16;
+/** Upkeep ticks per heartbeat interval: each looks after the subscribers that are due, and one share of the channels. */
+export const UPKEEP_SHARES = TICKS_PER_HEARTBEAT;
 const DRAIN_TICK_MS = 20;
 const DRAINING = { code: 'draining', message: 'The hub is shutting down: come back', retryable: true };
-const EXPIRED = {
-  code: 'token-expired',
-  message: 'The token has expired: come back with a fresh one',
-  retryable: true,
-};
 const REVOKED = { code: 'token-revoked', message: 'The token was revoked', retryable: true };
 const DISCONNECTED = { code: 'disconnected', message: 'This connection was ended: stay away', retryable: false };
 
@@ -106,7 +102,8 @@ export class HubCore {
   readonly settings: HubSettings;
   readonly backplane: Backplane;
   readonly counters: HubCounters = createCounters();
-  readonly subscribers = new Set<Subscriber>();
+  readonly subscribers: Beats<Subscriber>;
+  readonly departure: Departure;
   readonly bodies: BodyShare;
   readonly packer: FlushPacker;
   /** Hears of each round how long its first event waited for its last write, in milliseconds. */
@@ -120,7 +117,8 @@ export class HubCore {
   readonly #feeds: FeedRegistry;
   /** Of connections with an identity: they can be asked for. */
   readonly #identified = new Map<string, Subscriber>();
-  readonly #expiries = new Expiries<Subscriber>();
+  readonly #lifetimes: Lifetimes;
+  readonly #silentPeers: SilentPeers;
   readonly #authenticator: Promise<Authenticator>;
   /** The same once it is there, for what must be known in this turn; nobody was authenticated before. */
   #openAuthenticator: Authenticator | undefined;
@@ -131,16 +129,13 @@ export class HubCore {
   #flushing: ReadonlySet<Channel> = new Set();
   /** Events up to here are in that round, or were in an earlier one. */
   #roundOffset = 0;
-  readonly #beats: Rotation<Subscriber>;
   readonly #upkeep: NodeJS.Timeout;
-  readonly #heartbeat = encodeComment();
   readonly #context: SubscriberContext;
-  #isDraining = false;
 
   constructor(options: HubOptions, backplane?: Backplane) {
     this.settings = settingsOf(options);
     const nowMs = (): number => this.settings.clock.now();
-    const { auth, origins, clock, logger, webhooks } = this.settings;
+    const { auth, origins, clock, logger, webhooks, heartbeatMs, stallTimeoutMs } = this.settings;
     this.notifier = webhooks.notify && new Notifier(webhooks.notify, { clock, logger });
     this.authorizer = webhooks.authorize && new Authorizer(webhooks.authorize, { clock, logger });
     this.#authenticator = createAuthenticator({ auth, origins, clock, logger });
@@ -156,6 +151,9 @@ export class HubCore {
       revoked: (revocations) => this.#revoked(revocations),
       report: async () => (await this.onReport?.()) ?? [],
     });
+    this.#lifetimes = new Lifetimes(this.settings.maxStreamMs);
+    const afterMs = this.notifier === undefined ? 0 : NOTIFIER_FLUSH_MS;
+    this.departure = new Departure({ clock, drainMs: this.settings.drainMs, afterMs });
     this.store.onChanged = (channel) => this.#channelChanged(channel);
     const { serverProperty, nodeId, history } = this.settings;
     const packs = new KeptPacks({ nowMs, roomBytes: () => history.totalBytes - this.store.bytes });
@@ -170,20 +168,28 @@ export class HubCore {
       onBegin: () => this.#roundBegins(),
       onFlushed: (waitedMs) => this.#flushed(waitedMs),
     });
+    const beats = new Beats<Subscriber>({
+      heartbeatMs,
+      lookMsMax: stallTimeoutMs / 4,
+      nowMs: () => performance.now(),
+    });
+    this.subscribers = beats;
+    this.#silentPeers = new SilentPeers({ subscribers: beats, stallTimeoutMs, logger });
     this.#context = {
       counters: this.counters,
+      beats,
+      stallTimeoutMs,
       nowMs,
       formatCursor: (offset) => this.store.formatCursor(offset),
       gapsBehind: (offset, lost) => lossesWhileThere(lost, offset, this.store),
       jitteredRetryMs: () => this.jitteredRetryMs(),
       scheduleTurn: (subscriber) => this.#delivery.scheduleTurn(subscriber),
     };
-    this.#beats = new Rotation(this.subscribers);
-    this.#upkeep = setInterval(() => this.#keepUp(), Math.max(1, this.settings.heartbeatMs / UPKEEP_SHARES)).unref();
+    this.#upkeep = setInterval(() => this.#keepUp(), Math.max(1, heartbeatMs / UPKEEP_SHARES)).unref();
   }
 
   get isDraining(): boolean {
-    return this.#isDraining;
+    return this.departure.hasBegun;
   }
 
   /** Resolves when requests can be answered. @throws TypeError where the keys of tokens cannot be used. */
@@ -296,7 +302,7 @@ export class HubCore {
     feed.subscribers.add(subscriber);
     this.subscribers.add(subscriber);
     if (connection.identity !== undefined) this.#identified.set(connection.id, subscriber);
-    if (access.expiresAtMs !== undefined) this.#expiries.add(subscriber, access.expiresAtMs);
+    this.#lifetimes.add(subscriber);
     this.counters.subscriptions += 1;
     countGaps(this.counters, start.gaps);
     this.notifier?.notify('opened', connection);
@@ -307,8 +313,7 @@ export class HubCore {
   release(subscriber: Subscriber): void {
     this.subscribers.delete(subscriber);
     this.#identified.delete(subscriber.connection.id);
-    const { expiresAtMs } = subscriber.access;
-    if (expiresAtMs !== undefined) this.#expiries.delete(subscriber, expiresAtMs);
+    this.#lifetimes.delete(subscriber);
     subscriber.feed.subscribers.delete(subscriber);
     this.#feeds.release(subscriber.feed);
     this.backplane.leave(subscriber.connection);
@@ -321,13 +326,14 @@ export class HubCore {
     if (code === 'internal') this.settings.logger?.error({ err: cause }, 'A request failed inside the hub');
   }
 
-  /** Milliseconds to tell a client to wait, spread so that many do not come back at once. */
+  /** Milliseconds to tell a client to wait, spread so that many do not come back at once; not while this hub goes. */
   jitteredRetryMs(): number {
-    return Math.round(this.settings.retryMs * (0.5 + Math.random()));
+    return Math.round(this.departure.leftMs + this.settings.retryMs * (0.5 + Math.random()));
   }
 
   async drain(): Promise<void> {
-    this.#isDraining = true;
+    this.departure.begin();
+    this.departure.hasOthers = await this.backplane.hasOthers();
     const { clock, drainMs } = this.settings;
     const leaving = [...this.subscribers];
     const startedMs = clock.now();
@@ -336,20 +342,23 @@ export class HubCore {
       const share = drainMs === 0 ? 1 : (clock.now() - startedMs + DRAIN_TICK_MS) / drainMs;
       const due = Math.min(leaving.length, Math.ceil(leaving.length * share));
       for (; sent < due; sent += 1) {
+        // What was published in this turn has yet to be flushed.
+        leaving[sent]?.pull();
         leaving[sent]?.sendAway(DRAINING, this.jitteredRetryMs());
       }
       await this.#pause(DRAIN_TICK_MS);
     }
-    // Who does not take its goodbye is cut off.
-    const deadlineMs = startedMs + drainMs + Math.max(drainMs, 1000);
-    while (this.subscribers.size > 0 && clock.now() < deadlineMs) await this.#pause(DRAIN_TICK_MS);
+    // A subscriber that does not take its farewell is cut off.
+    const isUnderWay = (): boolean => this.subscribers.size > 0 || this.departure.underWay > 0;
+    while (isUnderWay() && clock.now() < this.departure.deadlineMs) await this.#pause(DRAIN_TICK_MS);
     await this.#tellTheLast();
     this.close();
   }
 
   close(): void {
-    this.#isDraining = true;
+    this.departure.begin();
     clearInterval(this.#upkeep);
+    this.#silentPeers.close();
     this.authorizer?.close();
     this.notifier?.close();
     void this.#authenticator.then(
@@ -380,7 +389,8 @@ export class HubCore {
 
   #createPings(): Pings | undefined {
     const { pingMs, heartbeatMs } = this.settings;
-    return pingMs === 0 ? undefined : new Pings(Math.max(1, Math.round(pingMs / heartbeatMs)));
+    const everyTicks = Math.max(1, Math.round((pingMs / heartbeatMs) * TICKS_PER_HEARTBEAT));
+    return pingMs === 0 ? undefined : new Pings(this.subscribers.tick, everyTicks);
   }
 
   #pause(delayMs: number): Promise<void> {
@@ -388,7 +398,7 @@ export class HubCore {
   }
 
   #refuseWhileDraining(what: string): void {
-    if (this.#isDraining) throw new HubError('draining', `Cannot ${what}: the hub is shutting down`);
+    if (this.isDraining) throw new HubError('draining', `Cannot ${what}: the hub is shutting down`);
   }
 
   #channelChanged(channel: Channel): void {
@@ -414,12 +424,9 @@ export class HubCore {
   }
 
   #keepUp(): void {
-    this.#beats.visitShare(UPKEEP_SHARES, (subscriber) =>
-      subscriber.beat(this.#heartbeat, this.settings.stallTimeoutMs),
-    );
+    this.subscribers.turn();
     this.backplane.keepUp();
     this.packer.kept.forgetUnused();
-    for (const subscriber of this.#expiries.takeDue(this.settings.clock.now()))
-      subscriber.sendAway(EXPIRED, this.jitteredRetryMs());
+    this.#lifetimes.endDue(this.settings.clock.now(), this.store.nowMs(), () => this.jitteredRetryMs());
   }
 }

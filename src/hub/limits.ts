@@ -64,6 +64,7 @@ export const DEFAULT_TIMES = {
   retryMs: 2000,
   stallTimeoutMs: 60_000,
   drainMs: 10_000,
+  maxStreamMs: 0,
   channelTtlMs: 0,
 } as const;
 

@@ -26,16 +26,18 @@ export interface WebhookOptions {
 export interface HubOptions {
   readonly history?: Partial<HistoryLimits>;
   readonly limits?: Partial<HubLimits>;
-  /** Between comments that keep an idle connection open (default 15,000). */
+  /** The longest silence on a stream: an idle one gets a comment before it has passed (default 15,000). */
   readonly heartbeatMs?: number;
-  /** Between `ping` events on a user's own stream, in whole heartbeat intervals (default 30,000; 0: none). */
+  /** Between `ping` events on a user's own stream, to a sixteenth of `heartbeatMs` (default 30,000; 0: none). */
   readonly pingMs?: number;
   /** What clients are told to wait before they reconnect (default 2,000). */
   readonly retryMs?: number;
-  /** How long a subscriber may take none of its bytes before it is cut off (default 60,000). */
+  /** How long a subscriber may take none of its bytes, or on Linux acknowledge none, before it is cut off (default 60,000). */
   readonly stallTimeoutMs?: number;
   /** The window over which `drain()` sends subscribers away (default 10,000). */
   readonly drainMs?: number;
+  /** How long a stream lives at most; each ends when 75 to 100 % of it have passed, and its client goes on (default 0: for ever). */
+  readonly maxStreamMs?: number;
   /** What holds for which channels; the first rule that fits counts (default none: `gap` for all). */
   readonly channels?: readonly ChannelRule[];
   /** How long after its last event a channel ends by itself (default 0: never). */

@@ -1,11 +1,24 @@
 import type { ErrorData, GapData, GapReason } from '../protocol/index.js';
 import type { Access } from './auth/access.js';
+import { SILENT_TICKS_MAX } from './beats.js';
+import type { Beaten } from './beats.js';
 import type { Channel } from './channel.js';
 import type { Pings } from './compat/pings.js';
 import type { Connection } from './connection.js';
 import type { Feed } from './feed.js';
 import type { FlushBytes } from './flush-bytes.js';
-import { encodeConflated, encodeEnded, encodeError, encodeGaps, encodeLive, encodeRetry } from './frame.js';
+import {
+  encodeConflated,
+  encodeCursor,
+  encodeEnded,
+  encodeError,
+  encodeGaps,
+  encodeIdBlock,
+  encodeLive,
+  encodeRetry,
+  HEARTBEAT,
+} from './frame.js';
+import type { PeerSocket } from './sockets/peer-socket.js';
 
 /** Where a subscriber's bytes go: a socket, an HTTP/2 stream, or a response. */
 export interface Outlet {
@@ -15,11 +28,15 @@ export interface Outlet {
   flush(flush: FlushBytes): boolean;
   /** Bytes taken but not yet handed to the system. */
   readonly pendingBytes: number;
+  /** The connection below, which other outlets may share; undefined once it has gone. */
+  readonly socket: PeerSocket | undefined;
   onDrain(resume: () => void): void;
   /** Ends the response after what is written, so that its client can tell that from a cut. */
   end(): void;
   /** Cuts the connection now. */
   destroy(): void;
+  /** Cuts the connection below, with everything else that it carries. */
+  destroyConnection(): void;
 }
 
 /** What subscribers need from their hub. */
@@ -33,6 +50,10 @@ export interface SubscriberContext {
   /** Milliseconds to tell a client to wait before it comes back. */
   jitteredRetryMs(): number;
   readonly counters: DeliveryCounters;
+  /** Time as subscribers are looked at: in ticks, a few of them in each heartbeat interval. */
+  readonly beats: { readonly tick: number; readonly tickMs: number };
+  /** How long a subscriber may take none of its bytes. */
+  readonly stallTimeoutMs: number;
 }
 
 /** Counted where it happens; read by the metrics. */
@@ -61,7 +82,9 @@ interface SubscriberOptions {
 }
 
 /** One live SSE response: a cursor into its feed and an outlet, and no queue between them. */
-export class Subscriber {
+export class Subscriber implements Beaten {
+  /** Belongs to the wheel that it is on. */
+  dueTick = 0;
   readonly access: Access;
   readonly connection: Connection;
   readonly feed: Feed;
@@ -75,7 +98,8 @@ export class Subscriber {
   /** When it was ended or blocked; 0 where it is not. */
   #closedAtMs = 0;
   #blockedSinceMs = 0;
-  #hasWritten = true;
+  /** The tick of the last write: all that a write costs for heartbeats. */
+  #writtenTick: number;
   /** Events passed over that the client has yet to be told of, and when it was told last. */
   #conflated = 0;
   #conflatedAtMs = 0;
@@ -89,6 +113,7 @@ export class Subscriber {
     this.#context = context;
     this.#pings = pings;
     this.#offset = offset;
+    this.#writtenTick = context.beats.tick;
     if (feed.evictedOffset > offset) this.#announced = feed.evictedOffsets;
   }
 
@@ -104,6 +129,10 @@ export class Subscriber {
 
   get isBlocked(): boolean {
     return this.#blockedSinceMs > 0;
+  }
+
+  get socket(): PeerSocket | undefined {
+    return this.#outlet.socket;
   }
 
   /**
@@ -132,21 +161,43 @@ export class Subscriber {
     this.#wrote(bytes.length, this.#outlet.write(bytes));
   }
 
-  /** Called once per heartbeat interval: keeps an idle connection open, cuts one that is stuck. */
-  beat(heartbeat: Uint8Array, stallTimeoutMs: number): void {
-    const stuckSinceMs = this.#closedAtMs || this.#blockedSinceMs;
-    if (stuckSinceMs > 0) {
-      if (this.isBlocked && this.#isToBeSentAway()) return this.#sendAwayTooSlow();
-      if (this.#context.nowMs() - stuckSinceMs < stallTimeoutMs) return;
-      this.#context.counters.stalled += 1;
-      this.destroy();
-      return;
-    }
+  /** The tick by which it must be looked at: for a heartbeat, a ping, or because it takes nothing. */
+  get wantedTick(): number {
+    const { beats, stallTimeoutMs } = this.#context;
+    if (this.#stuckSinceMs === 0)
+      return Math.min(this.#writtenTick + SILENT_TICKS_MAX, this.#pings?.dueTick ?? Number.POSITIVE_INFINITY);
+    const leftMs = stallTimeoutMs - (this.#context.nowMs() - this.#stuckSinceMs);
+    return beats.tick + Math.ceil(leftMs / beats.tickMs);
+  }
+
+  /** Keeps an idle connection open, cuts one that is stuck. */
+  beat(tick: number): void {
+    if (this.#stuckSinceMs > 0) return this.#beatStuck();
     this.#tellConflated();
-    const ping = this.#pings?.next();
+    const ping = this.#pings?.next(tick);
     if (ping !== undefined) this.write(ping);
-    else if (!this.#hasWritten) this.write(heartbeat);
-    this.#hasWritten = false;
+    else if (tick - this.#writtenTick >= SILENT_TICKS_MAX) this.write(HEARTBEAT);
+  }
+
+  /** The peer took some bytes, though not all that the system was given. */
+  noteProgress(): void {
+    if (this.isBlocked) this.#blockedSinceMs = this.#context.nowMs();
+  }
+
+  /** Cuts the connection of a peer that takes nothing, or is not there any more. */
+  cutStalled(): void {
+    this.#context.counters.stalled += 1;
+    this.#closedAtMs ||= this.#context.nowMs();
+    this.#outlet.destroyConnection();
+  }
+
+  /** As {@link sendAway}, and says up to where the client has everything, so that it lacks nothing when it comes back. */
+  sendAwayWithCursor(farewell: ErrorData, retryMs: number): void {
+    if (!this.#isClosed && !this.isBlocked) {
+      const cursor = this.#context.formatCursor(this.#offset);
+      this.write(this.feed.hasControlEvents ? encodeCursor(cursor) : encodeIdBlock(cursor));
+    }
+    this.sendAway(farewell, retryMs);
   }
 
   /** Says why, says when to come back, and ends; a subscriber that cannot hear it is cut off. */
@@ -168,11 +219,27 @@ export class Subscriber {
     this.#outlet.destroy();
   }
 
+  /** Since when it was ended, or takes nothing; 0 where neither is so. */
+  get #stuckSinceMs(): number {
+    return this.#closedAtMs || this.#blockedSinceMs;
+  }
+
+  get #isClosed(): boolean {
+    return this.#closedAtMs > 0;
+  }
+
+  #beatStuck(): void {
+    if (this.isBlocked && this.#isToBeSentAway()) return this.#sendAwayTooSlow();
+    if (this.#context.nowMs() - this.#stuckSinceMs < this.#context.stallTimeoutMs) return;
+    this.#context.counters.stalled += 1;
+    this.destroy();
+  }
+
   #wrote(byteCount: number, hasRoom: boolean): void {
-    const { counters } = this.#context;
+    const { counters, beats } = this.#context;
     counters.writes += 1;
     counters.deliveredBytes += byteCount;
-    this.#hasWritten = true;
+    this.#writtenTick = beats.tick;
     // A write may be larger than the outlet's buffer and yet be with the system already.
     if (hasRoom || this.#outlet.pendingBytes === 0 || this.isBlocked) return;
     this.#blockedSinceMs = this.#context.nowMs();
@@ -180,10 +247,6 @@ export class Subscriber {
       this.#blockedSinceMs = 0;
       this.#context.scheduleTurn(this);
     });
-  }
-
-  get #isClosed(): boolean {
-    return this.#closedAtMs > 0;
   }
 
   #reachHead(): void {

@@ -257,6 +257,14 @@ function describeLooking(start: Start): void {
     const others = fixture.nodes.slice(1).map((_, at) => [{ name: `node-${at + 1}` }]);
     expect(await here.gatherMetrics()).toEqual(expect.arrayContaining(others));
   });
+
+  it('hasOthers() never rejects, and alone there are none', async () => {
+    await using fixture = await start(defaults);
+    for (const node of fixture.nodes) expect([true, false]).toContain(await node.hasOthers());
+    const [here] = ends(fixture);
+    for (const node of fixture.nodes.slice(1)) await node[Symbol.asyncDispose]();
+    expect(await here.hasOthers()).toBe(false);
+  });
 }
 
 const quietOwner = {

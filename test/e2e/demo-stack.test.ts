@@ -5,7 +5,8 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 
 import { BuiltCli } from '../support/built-cli.js';
-import { hasNginx, startNginx } from '../support/nginx.js';
+import { startDemoProxy } from '../support/demo-proxy.js';
+import { hasNginx } from '../support/nginx.js';
 import { hasRedis, startRedis } from '../support/redis-server.js';
 import { freePort } from '../support/free-port.js';
 import { StreamClient } from '../support/stream-client.js';
@@ -27,17 +28,6 @@ async function readServices(): Promise<Readonly<Record<string, Service>>> {
 function run(service: Service | undefined, here: Readonly<Record<string, string>>, cwd: string): BuiltCli {
   if (service === undefined) throw new Error('compose.yaml has no such service');
   return new BuiltCli(service.command, cwd, { ...service.environment, ...here });
-}
-
-/** nginx as the file has it, on `port`, before the two replicas. */
-async function startProxy(port: number, replicas: readonly number[]): Promise<AsyncDisposable> {
-  const text = await readFile(new URL('nginx.conf', FOLDER), 'utf8');
-  const servers = replicas.map((replica) => `server 127.0.0.1:${replica};`).join('\n');
-  const here = text
-    .replace('server server:8080;', servers)
-    .replace('listen 80;', `listen 127.0.0.1:${port};`)
-    .replace('pid /tmp/nginx.pid;', 'pid nginx.pid;');
-  return startNginx(here, port);
 }
 
 /** Which replica delivered its last event. */
@@ -64,7 +54,7 @@ test.skipIf(!hasRedis || !hasNginx)(
     await using _first = first;
     await using _second = second;
     for (const hub of [first, second]) await hub.until(/Hub listening/);
-    await using _proxy = await startProxy(port, replicas);
+    await using _proxy = await startDemoProxy({ port, hubs: replicas.map((replica) => `127.0.0.1:${replica}`) });
     const url = `http://127.0.0.1:${port}`;
     const generating =
       services['generator']?.command.map((word) => (word.startsWith('redis:') ? redis.url : word)) ?? [];

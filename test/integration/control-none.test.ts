@@ -165,6 +165,8 @@ describe('without control events, a loss', () => {
         onDrain: (task: () => void) => (resume = task),
         end: () => calls.push('end'),
         destroy: () => calls.push('destroy'),
+        destroyConnection: () => calls.push('destroy'),
+        socket: undefined,
       };
       const opening = await core.open({
         channels: ['a'],

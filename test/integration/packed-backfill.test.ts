@@ -32,6 +32,8 @@ async function read(core: HubCore, channels: readonly string[], from: Partial<Re
     onDrain: () => undefined,
     end: () => undefined,
     destroy: () => undefined,
+    destroyConnection: () => undefined,
+    socket: undefined,
   };
   const outlet = createGzipOutlet(way, core.packer);
   const subscriber = core.admit(opening, outlet);

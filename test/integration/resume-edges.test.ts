@@ -85,9 +85,11 @@ test('a subscriber that was told what one channel lost is told of another, lost 
     write: (bytes: Uint8Array) => written.push(bytes) < 0,
     flush: ({ plain }: { readonly plain: Uint8Array }) => written.push(plain) < 0,
     pendingBytes: 1,
+    socket: undefined,
     onDrain: (resume: () => void) => void drains.push(resume),
     end: () => undefined,
     destroy: () => undefined,
+    destroyConnection: () => undefined,
   };
   const opening = await core.open({
     channels: ['a', 'b'],

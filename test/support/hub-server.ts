@@ -46,8 +46,11 @@ export class HubServer implements AsyncDisposable {
 
   static async start(options: HubOptions & Pick<ListenOptions, 'port' | 'tls'> = {}): Promise<HubServer> {
     const { port = 0, tls, ...hubOptions } = options;
-    const hub = await createHubFor(hubOptions);
-    const server = await listen(hub, { port, ...(tls === undefined ? {} : { tls }) });
+    return HubServer.serve(await createHubFor(hubOptions), { port, ...(tls === undefined ? {} : { tls }) });
+  }
+
+  static async serve(hub: Hub, options: ListenOptions = { port: 0 }): Promise<HubServer> {
+    const server = await listen(hub, options);
     return new HubServer(hub, server.url, () => server.close());
   }
 

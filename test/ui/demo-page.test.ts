@@ -1,24 +1,17 @@
-import { readFile } from 'node:fs/promises';
-
 import { expect, test } from 'vitest';
 
 import { hasBrowser, startBrowser } from '../support/browser.js';
 import { startBuiltHub } from '../support/built-hub.js';
-import { hasNginx, startNginx } from '../support/nginx.js';
+import { startDemoProxy } from '../support/demo-proxy.js';
+import { hasNginx } from '../support/nginx.js';
 import { freePort } from '../support/free-port.js';
-
-const CONFIGURATION = new URL('../../deploy/compose/demo/nginx.conf', import.meta.url);
 
 test.skipIf(!hasBrowser || !hasNginx)(
   "the demo's proxy opens the page with the generator's events coming in (needs chromium and nginx)",
   async () => {
     await using hub = await startBuiltHub();
     const port = await freePort();
-    const configuration = (await readFile(CONFIGURATION, 'utf8'))
-      .replace('server server:8080;', `server ${new URL(hub.url).host};`)
-      .replace('listen 80;', `listen 127.0.0.1:${port};`)
-      .replace('pid /tmp/nginx.pid;', 'pid nginx.pid;');
-    await using _proxy = await startNginx(configuration, port);
+    await using _proxy = await startDemoProxy({ port, hubs: [new URL(hub.url).host] });
     const browser = await startBrowser();
     try {
       const page = await browser.newPage();

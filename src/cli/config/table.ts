@@ -81,14 +81,14 @@ const TABLE = {
 
   // --- The hub ------------------------------------------------------------------------------------
   'hub.heartbeatMs': integer({
-    doc: 'A comment is sent on a stream that was idle for so long.',
+    doc: 'The longest silence on a stream: an idle one is sent a comment before it has passed.',
     verbs: SERVE,
     default: 15_000,
     unit: 'ms',
     min: 100,
   }),
   'hub.pingMs': integer({
-    doc: "How often a user's own stream gets a ping event, in whole heartbeat intervals; 0: never.",
+    doc: "How often a user's own stream gets a ping event, to a sixteenth of hub.heartbeatMs; 0: never.",
     verbs: SERVE,
     default: 30_000,
     unit: 'ms',
@@ -114,7 +114,7 @@ const TABLE = {
     unit: 'ms',
   }),
   'hub.stallTimeoutMs': integer({
-    doc: 'A subscriber whose connection takes nothing for so long is closed.',
+    doc: 'A subscriber whose connection takes nothing for this time is closed; on Linux also one whose client acknowledges nothing.',
     verbs: SERVE,
     default: 60_000,
     unit: 'ms',
@@ -124,6 +124,12 @@ const TABLE = {
     doc: 'How long subscribers are spread over when the hub stops.',
     verbs: SERVE,
     default: 10_000,
+    unit: 'ms',
+  }),
+  'hub.maxStreamMs': integer({
+    doc: 'The longest life of a stream: each ends after 75 to 100 % of it, and its client comes back and goes on; 0: no limit.',
+    verbs: SERVE,
+    default: 0,
     unit: 'ms',
   }),
   'history.events': integer({ doc: 'Events kept for each channel.', verbs: SERVE, default: 10_000, unit: 'events' }),

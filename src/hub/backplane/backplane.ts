@@ -116,6 +116,11 @@ export interface Backplane extends AsyncDisposable {
   describeConnection(identity: Identity, id: string): Promise<ConnectionDetail>;
   /** Ends a connection, whichever process holds it. @throws HubError `unknown-connection`. */
   endConnection(identity: Identity, id: string): Promise<void>;
+  /**
+   * Whether other processes take the clients of this one when it stops; never rejects. The workers of one service stop
+   * together, so they do not count.
+   */
+  hasOthers(): Promise<boolean>;
   /** What the hub's other processes have counted. */
   gatherMetrics(): Promise<readonly MetricsReport[]>;
   /** Called a few times in every heartbeat interval: ends and forgets what is over. */

@@ -149,6 +149,10 @@ export class MemoryBackplane implements Backplane {
     return [];
   }
 
+  async hasOthers(): Promise<boolean> {
+    return false;
+  }
+
   keepUp(): void {
     const nowMs = this.store.nowMs();
     this.#rate.forgetIdle();

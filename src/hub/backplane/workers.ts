@@ -171,6 +171,10 @@ export class WorkersBackplane implements Backplane {
     return this.#ask({ call: 'metrics' });
   }
 
+  async hasOthers(): Promise<boolean> {
+    return false;
+  }
+
   keepUp(): void {
     this.store.sweep((channel) => this.store.trim(channel));
   }

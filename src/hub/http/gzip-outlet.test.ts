@@ -15,6 +15,7 @@ import { createGzipOutlet } from './gzip-outlet.js';
 class CollectingOutlet implements Outlet {
   readonly written: Uint8Array[] = [];
   readonly pendingBytes = 7;
+  readonly socket = undefined;
   hasRoom = true;
   isEnded = false;
   isDestroyed = false;
@@ -38,6 +39,10 @@ class CollectingOutlet implements Outlet {
   }
 
   destroy(): void {
+    this.isDestroyed = true;
+  }
+
+  destroyConnection(): void {
     this.isDestroyed = true;
   }
 

@@ -33,12 +33,16 @@ export function createGzipOutlet(outlet: Outlet, packer: FlushPacker): Outlet {
     get pendingBytes() {
       return outlet.pendingBytes;
     },
+    get socket() {
+      return outlet.socket;
+    },
     onDrain: (resume) => outlet.onDrain(resume),
     end() {
       outlet.write(trailer(crc, byteCount));
       outlet.end();
     },
     destroy: () => outlet.destroy(),
+    destroyConnection: () => outlet.destroyConnection(),
   };
 }
 

@@ -4,6 +4,7 @@ import type { ServerHttp2Stream } from 'node:http2';
 import type { Writable } from 'node:stream';
 
 import { chunkOf } from '../chunk.js';
+import type { PeerSocket } from '../sockets/peer-socket.js';
 import type { Outlet } from '../subscriber.js';
 
 /**
@@ -23,11 +24,20 @@ export function createOutlet(response: ServerResponse): Outlet {
     get pendingBytes() {
       return stream.writableLength;
     },
+    get socket() {
+      return http2Stream === undefined ? (response.socket ?? undefined) : connectionOf(http2Stream);
+    },
     onDrain: (resume) => void stream.once('drain', resume),
     end: () => void response.end(),
     // Destroying an HTTP/2 stream would look to its client like an end.
     destroy: () => void (http2Stream ? http2Stream.close(constants.NGHTTP2_CANCEL) : response.destroy()),
+    destroyConnection: () => void (http2Stream?.session ?? response).destroy(),
   };
+}
+
+/** The connection that an HTTP/2 stream shares with others. */
+function connectionOf({ session }: ServerHttp2Stream): PeerSocket | undefined {
+  return session === undefined || session.destroyed ? undefined : session.socket;
 }
 
 /** The stream behind either half of an HTTP/2 exchange, while there is one; its connection is shared with others. */

@@ -35,7 +35,11 @@ interface PublishAnswer {
 type BodyForm = 'json' | 'ndjson' | 'stream' | 'raw';
 
 /** `POST /publish/{channel}` and `POST /publish` (PROTOCOL.md, 6). @throws HubError where it is refused. */
-export async function handlePublish(exchange: Exchange): Promise<void> {
+export function handlePublish(exchange: Exchange): Promise<void> {
+  return exchange.hub.departure.hold(() => answerPublish(exchange));
+}
+
+async function answerPublish(exchange: Exchange): Promise<void> {
   const { hub, request, response, caller: access, parameters, query } = exchange;
   const channel = channelOf(parameters);
   refuseMisnamed(query, 'publish');
@@ -107,9 +111,8 @@ async function publishToMany(
     );
   }
   const { limits } = hub.settings;
-  const { bodyBytes, channelsPerConnection, eventBytes } = limits;
-  const body = await readBody(request, { bytesMax: bodyBytes, share: hub.bodies });
-  const { event, channels } = readJsonEventForChannels(body, limits);
+  const { channelsPerConnection, eventBytes } = limits;
+  const { event, channels } = readJsonEventForChannels(await readBodyOf(hub, request), limits);
   const events = [withIdempotencyKey(request, event)];
   for (const one of events) checkEvent(one, eventBytes);
   const names = checkChannels(channels ?? [], channelsPerConnection);
@@ -119,9 +122,13 @@ async function publishToMany(
   return { events: published.map((one) => answerOf(one.channel, [one])) };
 }
 
+function readBodyOf({ settings, bodies, departure }: HubCore, request: IncomingMessage): Promise<string> {
+  return readBody(request, { bytesMax: settings.limits.bodyBytes, share: bodies, departure });
+}
+
 async function publishEvents(hub: HubCore, request: IncomingMessage, target: OneTarget): Promise<readonly Published[]> {
   const { channel, form, publisher } = target;
-  const body = await readBody(request, { bytesMax: hub.settings.limits.bodyBytes, share: hub.bodies });
+  const body = await readBodyOf(hub, request);
   const events = readEvents(hub, request, { ...target, body });
   try {
     return await hub.publish({ channels: [channel], events, publisher });
@@ -155,7 +162,7 @@ async function publishStream(
   let last: Published | undefined;
   const parser = createArrivalParser(eventBytes, arrived);
   try {
-    for await (const chunk of readChunks(request)) {
+    for await (const chunk of readChunks(request, hub.departure)) {
       // A stream of events may outlive the token that began it.
       hub.requireStillValid(access);
       const fault = attempt(() => parser.push(chunk));

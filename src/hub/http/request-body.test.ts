@@ -6,7 +6,9 @@ import type { AddressInfo } from 'node:net';
 
 import { describe, expect, it } from 'vitest';
 
+import { systemClock } from '../../base/index.js';
 import { BodyShare } from '../body-share.js';
+import { Departure } from '../departure.js';
 import { readBody } from './request-body.js';
 
 describe('readBody()', () => {
@@ -19,7 +21,10 @@ describe('readBody()', () => {
     client.destroy();
     await new Promise((resolve) => request.once('close', resolve));
     const share = new BodyShare(100);
-    await expect(readBody(request, { bytesMax: 100, share })).rejects.toMatchObject({ code: 'body-incomplete' });
+    const departure = new Departure({ clock: systemClock, drainMs: 0, afterMs: 0 });
+    await expect(readBody(request, { bytesMax: 100, share, departure })).rejects.toMatchObject({
+      code: 'body-incomplete',
+    });
     server.close();
   });
 });

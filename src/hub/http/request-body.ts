@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { constants } from 'node:http2';
+import { finished } from 'node:stream';
 
 import type { BodyShare } from '../body-share.js';
+import type { Departure } from '../departure.js';
 import { HubError } from '../errors.js';
 import { BODY_IDLE_MS } from '../limits.js';
 import { http2StreamOf } from './outlet.js';
@@ -16,12 +18,14 @@ const LINGER_MS = 2000;
 interface BodyLimits {
   readonly bytesMax: number;
   readonly share: BodyShare;
+  /** A body that has yet to arrive when the hub goes is refused. */
+  readonly departure: Departure;
 }
 
 /**
  * The whole body as text.
  * @throws HubError `body-too-large` over `bytesMax`, `too-many-bodies` where the share is used up, `body-timeout` after 30 s of silence, `body-incomplete`
- * where the client goes away, `invalid-encoding`.
+ * where the client goes away, `invalid-encoding`, `draining` where the hub goes before the body is there.
  */
 export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<string> {
   if (Number(request.headers['content-length'] ?? 0) > limits.bytesMax) throw tooLarge(limits.bytesMax);
@@ -33,12 +37,13 @@ export async function readBody(request: IncomingMessage, limits: BodyLimits): Pr
   }
 }
 
-function collect(request: IncomingMessage, { bytesMax, share }: BodyLimits): Promise<readonly Uint8Array[]> {
+function collect(request: IncomingMessage, { bytesMax, share, departure }: BodyLimits): Promise<readonly Uint8Array[]> {
   // Gone while the caller was asked about: nothing would ever be heard of it.
   if (request.destroyed) return Promise.reject(cutShort());
   return new Promise((resolve, reject) => {
     const parts: Uint8Array[] = [];
     let bytes = 0;
+    let letGo: (() => void) | undefined;
     const idle = setTimeout(() => {
       settle(() =>
         reject(new HubError('body-timeout', `Cannot publish: nothing of the body came for ${BODY_IDLE_MS} ms`)),
@@ -56,19 +61,58 @@ function collect(request: IncomingMessage, { bytesMax, share }: BodyLimits): Pro
     const settle = (act: () => void): void => {
       clearTimeout(idle);
       share.giveBack(bytes);
+      letGo?.();
       request.off('data', take).off('end', finish).off('error', fail).off('close', fail);
       act();
     };
     request.on('data', take).on('end', finish).on('error', fail).on('close', fail);
+    letGo = departure.onBegin(() => settle(() => reject(draining())));
   });
 }
 
 /**
  * The body's bytes as they come, for as long as the client likes; the request is left open for an answer.
- * @throws Error of Node where the client goes away before its end.
+ * @throws Error of Node where the client goes away before its end; HubError `draining` when the hub goes.
  */
-export async function* readChunks(request: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
+export async function* readChunks(
+  request: IncomingMessage,
+  departure: Departure,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const arrived: Uint8Array[] = [];
+  let outcome: { readonly error: unknown } | undefined;
+  let wake: (() => void) | undefined;
+  const take = (chunk: Uint8Array): void => {
+    arrived.push(chunk);
+    // Taken one at a time: what is not published yet stays with the system, and so with the client.
+    request.pause();
+    wake?.();
+  };
+  const end = (error: unknown): void => {
+    outcome ??= { error };
+    wake?.();
+  };
+  const letGo = departure.onBegin(() => end(draining()));
+  const ignoreEnd = finished(request, { writable: false }, end);
+  request.on('data', take);
+  try {
+    for (;;) {
+      yield* arrived.splice(0);
+      if (outcome !== undefined) break;
+      request.resume();
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+    yield* arrived.splice(0);
+    if (outcome.error !== undefined && outcome.error !== null) throw outcome.error;
+  } finally {
+    letGo();
+    ignoreEnd();
+    // Whatever still comes is for nobody; paused, it would keep the answer's connection from closing.
+    request.off('data', take).resume();
+  }
+}
+
+function draining(): HubError {
+  return new HubError('draining', 'Cannot publish: the hub is shutting down');
 }
 
 /** Whether an HTTP/2 client took its request back. Node lets the body of one that gave no error end as if it were whole. */

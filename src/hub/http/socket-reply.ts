@@ -75,6 +75,10 @@ class SocketOutlet implements Outlet {
     return this.#socket.writableLength;
   }
 
+  get socket(): Socket {
+    return this.#socket;
+  }
+
   write(bytes: Uint8Array): boolean {
     return this.#socket.write(chunkOf([bytes]));
   }
@@ -92,6 +96,10 @@ class SocketOutlet implements Outlet {
   }
 
   destroy(): void {
+    this.#socket.destroy();
+  }
+
+  destroyConnection(): void {
     this.#socket.destroy();
   }
 }

@@ -62,7 +62,7 @@ async function readRevoke(hub: HubCore, request: IncomingMessage): Promise<z.inf
       `Cannot revoke by a body of type ${quote(type)}: send application/json`,
     );
   const { success, data, error } = Revoke.safeParse(
-    parse(await readBody(request, { bytesMax: BODY_BYTES_MAX, share: hub.bodies })),
+    parse(await readBody(request, { bytesMax: BODY_BYTES_MAX, share: hub.bodies, departure: hub.departure })),
   );
   if (success) return data;
   const issue = error.issues[0];

@@ -46,7 +46,7 @@ export interface NotifierCounters {
 }
 
 /** How long `flush()` waits (ms): a supervisor does not wait for ever either. */
-const FLUSH_MS = 2000;
+export const NOTIFIER_FLUSH_MS = 2000;
 const RETRY_BASE_MS = 1000;
 const RETRY_MAX_MS = 60_000;
 /** While the hub stops there is no time for long rests. */
@@ -146,7 +146,7 @@ export class Notifier {
   async flush(): Promise<void> {
     if (this.#pending.size === 0 || this.#isClosed) return;
     await new Promise<void>((resolve) => {
-      const cancel = this.#clock.after(FLUSH_MS, resolve);
+      const cancel = this.#clock.after(NOTIFIER_FLUSH_MS, resolve);
       this.#onEmpty = () => {
         cancel();
         resolve();

@@ -268,13 +268,23 @@ export class RedisBackplane implements Backplane {
 
   async gatherMetrics(): Promise<readonly MetricsReport[]> {
     if (!this.#isReady) return [];
-    // Where Redis goes away meanwhile, this node still has its own to tell.
-    const reply = await this.#connected.run(SCRIPTS.nodes, []).catch(() => []);
-    const nodes = listOf(reply).map((node) => textOf(node));
-    const others = nodes.filter((node) => node !== this.#nodeId);
+    const others = await this.#listOthers();
     const reports = await Promise.all(others.map((node) => this.#questions.ask(node, { ask: 'report' })));
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a node of the same program answered
     return reports.filter((report) => Array.isArray(report)) as readonly MetricsReport[];
+  }
+
+  async hasOthers(): Promise<boolean> {
+    if (!this.#isReady) return false;
+    return (await this.#listOthers()).length > 0;
+  }
+
+  /** The other nodes whose lease holds; where Redis goes away meanwhile, this node still has its own to tell. */
+  async #listOthers(): Promise<readonly string[]> {
+    const reply = await this.#connected.run(SCRIPTS.nodes, []).catch(() => []);
+    return listOf(reply)
+      .map((node) => textOf(node))
+      .filter((node) => node !== this.#nodeId);
   }
 
   keepUp(): void {
