@@ -83,8 +83,6 @@ interface SubscriberOptions {
 
 /** One live SSE response: a cursor into its feed and an outlet, and no queue between them. */
 export class Subscriber implements Beaten {
-  /** Belongs to the wheel that it is on. */
-  dueTick = 0;
   readonly access: Access;
   readonly connection: Connection;
   readonly feed: Feed;
@@ -103,6 +101,8 @@ export class Subscriber implements Beaten {
   /** Events passed over that the client has yet to be told of, and when it was told last. */
   #conflated = 0;
   #conflatedAtMs = 0;
+  /** Belongs to the wheel that it is on. */
+  dueTick = 0;
 
   /** What `feed` has lost until now is known to the subscriber, or was not asked for. */
   constructor({ access, connection, feed, outlet, context, offset, pings }: SubscriberOptions) {
