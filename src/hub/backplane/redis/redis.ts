@@ -22,6 +22,7 @@ import { ChannelList } from './channel-list.js';
 import type { RedisLink } from './client.js';
 import { RedisCondition } from './condition.js';
 import { Follower } from './follower.js';
+import { inTime } from './in-time.js';
 import { REVOCATIONS_MAX, SWEEP_CHANNELS_MAX, historyArguments } from './limits.js';
 import type { RedisBackplaneOptions } from './options.js';
 import { Publisher } from './publisher.js';
@@ -186,7 +187,7 @@ export class RedisBackplane implements Backplane {
       settle = resolve;
       this.#waiting.add(resolve);
     });
-    return this.#inTime(ready, timeoutMs).finally(() => {
+    return inTime(ready, timeoutMs).finally(() => {
       if (settle !== undefined) this.#waiting.delete(settle);
     });
   }
@@ -206,7 +207,7 @@ export class RedisBackplane implements Backplane {
     this.#following.follow(connection.channels);
     try {
       const head = await this.#registry.join(connection);
-      return await this.#inTime(this.#following.load(connection.channels, head), commandTimeoutMs);
+      return await inTime(this.#following.load(connection.channels, head), commandTimeoutMs);
     } catch (error) {
       this.#registry.leave(connection);
       this.#following.unfollow(connection.channels);
@@ -452,15 +453,6 @@ export class RedisBackplane implements Backplane {
     const located = await this.#registry.find(identity, id);
     if (located === undefined) throw new HubError('unknown-connection', `Cannot find connection ${quote(id)}`);
     return located;
-  }
-
-  /** @throws HubError `backplane-unavailable` where it takes too long. */
-  #inTime<Result>(work: Promise<Result>, timeoutMs: number): Promise<Result> {
-    return new Promise((resolve, reject) => {
-      const refuse = (): void => reject(new HubError('backplane-unavailable', 'Cannot do it now: Redis is not there'));
-      const timer = setTimeout(refuse, timeoutMs);
-      work.then(resolve, reject).finally(() => clearTimeout(timer));
-    });
   }
 }
 
