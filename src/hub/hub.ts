@@ -149,7 +149,7 @@ export class HubCore {
     this.store.onChanged = (channel) => this.#channelChanged(channel);
     const { serverProperty, nodeId } = this.settings;
     if (serverProperty !== undefined) this.store.stamp = createServerStamp(serverProperty, nodeId);
-    this.bodies = new BodyShare(this.settings.limits.bodiesBytes);
+    this.bodies = new BodyShare(this.settings.limits);
     this.#feeds = new FeedRegistry((offset) => this.store.formatCursor(offset));
     this.#delivery = new Delivery({
       counters: this.counters,

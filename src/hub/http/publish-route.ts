@@ -106,7 +106,7 @@ async function publishToMany(
   }
   const { bodyBytes, channelsPerConnection, eventBytes } = hub.settings.limits;
   const { event, channels } = readJsonEventForChannels(
-    await readBody(request, { bytesMax: bodyBytes, share: hub.bodies }),
+    await readBody(request, { bytesMax: bodyBytes, share: hub.bodies, publisher, clock: hub.settings.clock }),
   );
   const events = [withIdempotencyKey(request, event)];
   for (const one of events) checkEvent(one, eventBytes);
@@ -125,10 +125,11 @@ async function publishEvents(hub: HubCore, request: IncomingMessage, target: One
 async function readEvents(
   hub: HubCore,
   request: IncomingMessage,
-  { form, query }: OneTarget,
+  { form, query, publisher }: OneTarget,
 ): Promise<readonly PublishEvent[]> {
-  const { bodyBytes, eventBytes } = hub.settings.limits;
-  const body = await readBody(request, { bytesMax: bodyBytes, share: hub.bodies });
+  const { limits, clock } = hub.settings;
+  const { bodyBytes, eventBytes } = limits;
+  const body = await readBody(request, { bytesMax: bodyBytes, share: hub.bodies, publisher, clock });
   if (form === 'ndjson') return readNdjsonEvents(body, (event) => checkEvent(event, eventBytes));
   const event = withIdempotencyKey(request, form === 'json' ? readJsonEvent(body) : rawEvent(body, query));
   checkEvent(event, eventBytes);
