@@ -160,7 +160,7 @@ export class HubCore {
     this.packer = new FlushPacker(this.counters, packs);
     this.store.spare = packs;
     if (serverProperty !== undefined) this.store.stamp = createServerStamp(serverProperty, nodeId);
-    this.bodies = new BodyShare(this.settings.limits.bodiesBytes);
+    this.bodies = new BodyShare(this.settings.limits);
     this.#feeds = new FeedRegistry((offset) => this.store.formatCursor(offset));
     this.#delivery = new Delivery({
       counters: this.counters,

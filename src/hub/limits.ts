@@ -33,7 +33,7 @@ export interface HubLimits {
   readonly eventBytes: number;
   /** Bytes of a publish body, streams excepted (default 16 MiB); then `body-too-large`. */
   readonly bodyBytes: number;
-  /** Bytes of all publish bodies that are still arriving (default 256 MiB), streams excepted; then `too-many-bodies`. */
+  /** Bytes of all publish bodies that are still arriving (default 256 MiB), streams excepted; then `too-many-bodies`. One publisher gets a quarter, but room for one body. */
   readonly bodiesBytes: number;
 }
 
@@ -83,8 +83,11 @@ export const PAGE_BYTES_MAX = 1024 * 1024;
 /** Bytes of an idempotency key. */
 export const IDEMPOTENCY_KEY_BYTES_MAX = 256;
 
-/** Milliseconds without a byte after which a publish body is given up (`body-timeout`); streams excepted. */
-export const BODY_IDLE_MS = 30_000;
+/** Milliseconds in which {@link BODY_BYTES_MIN} of a publish body must come, or it is given up (`body-timeout`); streams excepted. */
+export const BODY_WINDOW_MS = 10_000;
+
+/** 1 KiB a second. */
+export const BODY_BYTES_MIN = 10 * 1024;
 
 /** Milliseconds a client is told to stay away where coming back is useless. */
 export const NEVER_RETRY_MS = 86_400_000;

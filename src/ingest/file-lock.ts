@@ -1,4 +1,5 @@
-import { link, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, readFile, rename, rm } from 'node:fs/promises';
+import { createFile } from '../runtime/index.js';
 import { IngestError } from './errors.js';
 import type { IngestErrorCode } from './errors.js';
 
@@ -49,7 +50,7 @@ async function tryCreate(path: string): Promise<boolean> {
   const holder: Holder = { pid: process.pid, processStart: await readProcessStart(process.pid) };
   // A lock must be whole from its first instant: written beside, then linked, which fails where one is there.
   const draft = `${path}.${process.pid}`;
-  const file = await open(draft, 'w');
+  const file = await createFile(draft, 'w');
   try {
     await file.writeFile(JSON.stringify(holder));
     await file.close();

@@ -1,6 +1,7 @@
-import { open, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createOwnFile } from '../runtime/index.js';
 import { LogError } from './errors.js';
 
 /** What each file of a log begins with: a name and a version. */
@@ -33,7 +34,7 @@ export async function readSegment(path: string): Promise<Buffer | undefined> {
 
 /** A new and durable segment without a record; what a crash left under its name goes. */
 export async function createSegment(path: string): Promise<FileHandle> {
-  const handle = await open(path, 'w', 0o600);
+  const handle = await createOwnFile(path, 'w');
   try {
     await writeAll(handle, MAGIC, 0);
     await handle.datasync();

@@ -1,6 +1,6 @@
-import { mkdir, open, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { syncFolder } from '../runtime/index.js';
+import { createFolder, syncFolder } from '../runtime/index.js';
 import { LogError } from './errors.js';
 import { decodeRecords, encodeRecords, recordBytesOf } from './record.js';
 import type { LogRecord } from './record.js';
@@ -47,7 +47,7 @@ const READ_BYTES = 256 * 1024;
  */
 export async function openSegmentLog(options: SegmentLogOptions, visitor?: LogVisitor): Promise<SegmentLog> {
   const { folder, segmentBytes = SEGMENT_BYTES } = options;
-  await mkdir(folder, { recursive: true });
+  await createFolder(folder);
   const firsts = await listSegments(folder);
   const segments: Segment[] = [];
   let bytesCut = 0;

@@ -1,6 +1,8 @@
 import { open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
+import { createFile } from './private-files.js';
+
 let written = 0;
 
 /**
@@ -12,7 +14,7 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
   written += 1;
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${written}.tmp`);
   try {
-    const file = await open(temporary, 'w');
+    const file = await createFile(temporary, 'w');
     try {
       await file.writeFile(data);
       await file.sync();

@@ -14,6 +14,7 @@ export {
   mergeMetrics,
 } from './metrics.js';
 export type { MetricsRegistry, Sample } from './metrics.js';
+export { createFile, createFolder, createOwnFile } from './private-files.js';
 export { listenForShutdown } from './shutdown.js';
 export type { Shutdown, ShutdownOptions, SignalSource } from './shutdown.js';
 export { readWebhookSecret, signatureHeaders, WEBHOOK_SECRET_BYTES_ADVISED } from './webhook-signature.js';

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { open as openHandle } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { systemClock } from '../../base/index.js';
 import { createHttpClient, USER_AGENT } from '../../ingest/index.js';
 import type { HttpAnswer, HttpClient } from '../../ingest/index.js';
 import { createEventParser, quote } from '../../protocol/index.js';
+import { createFile } from '../../runtime/index.js';
 import { formatSize } from '../config/index.js';
 import type { Settings } from '../config/index.js';
 import { CliError } from '../errors.js';
@@ -92,7 +92,7 @@ function withoutSecrets(url: string): string {
 
 async function openFile(path: string, force: boolean): Promise<FileHandle> {
   try {
-    return await openHandle(path, force ? 'w' : 'wx');
+    return await createFile(path, force ? 'w' : 'wx');
   } catch (error) {
     throw new CliError('failed', `Cannot write ${quote(path)}: ${reasonOf(error)}`, { cause: error });
   }

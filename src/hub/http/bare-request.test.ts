@@ -56,11 +56,4 @@ describe('readBareHead()', () => {
     expect(read(`GET / HTTP/1.1\r\n${host}\r\n`)?.headers['constructor']).toBeUndefined();
     expect(read(`GET / HTTP/1.1\r\n${host}__proto__: x\r\n\r\n`)?.headers.authorization).toBeUndefined();
   });
-
-  it('ends in linear time on a long line of spaces', () => {
-    const startedMs = performance.now();
-    read(`GET / HTTP/1.1\r\n${host}X:${' '.repeat(4000)}\x01${' '.repeat(4000)}\r\n\r\n`);
-    read(`GET / HTTP/1.1\r\n${host}X:${'a '.repeat(4000)}\x01\r\n\r\n`);
-    expect(performance.now() - startedMs).toBeLessThan(200);
-  });
 });

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 
 import { readBareHead } from './bare-request.js';
 import type { BareListener } from './bare-listener.js';
+import { gateRequests } from './request-gate.js';
 
 /**
  * Stands before Node's HTTP parser: a connection whose first bytes are one plain request that `listener` takes never
@@ -33,6 +34,7 @@ export function takeBareRequests(server: Server, listener: BareListener, firstBy
       socket.pause();
       socket.unshift(bytes);
       for (const take of handOver) take.call(server, socket);
+      gateRequests(socket, true);
       socket.resume();
     });
   });

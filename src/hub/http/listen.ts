@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 
 import { takeBareRequests } from './bare-server.js';
 import type { BareListener } from './bare-listener.js';
+import { countRequests } from './request-gate.js';
 import { createSecureHubServer } from './secure-server.js';
 import type { EndableServer, ServerLimits, TlsIdentity } from './secure-server.js';
 
@@ -80,7 +81,8 @@ export async function listen(
 }
 
 function createPlainServer(handler: RequestListener, bareHandler: BareListener = () => false): EndableServer {
-  const server = createServer(LIMITS, handler);
+  const server = createServer({ ...LIMITS, requireHostHeader: false });
+  countRequests(server, handler);
   const bare = takeBareRequests(server, bareHandler, LIMITS.headersTimeout);
   return {
     server,

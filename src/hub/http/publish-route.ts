@@ -112,7 +112,7 @@ async function publishToMany(
   }
   const { limits } = hub.settings;
   const { channelsPerConnection, eventBytes } = limits;
-  const { event, channels } = readJsonEventForChannels(await readBodyOf(hub, request), limits);
+  const { event, channels } = readJsonEventForChannels(await readBodyOf(hub, request, publisher), limits);
   const events = [withIdempotencyKey(request, event)];
   for (const one of events) checkEvent(one, eventBytes);
   const names = checkChannels(channels ?? [], channelsPerConnection);
@@ -122,13 +122,15 @@ async function publishToMany(
   return { events: published.map((one) => answerOf(one.channel, [one])) };
 }
 
-function readBodyOf({ settings, bodies, departure }: HubCore, request: IncomingMessage): Promise<string> {
-  return readBody(request, { bytesMax: settings.limits.bodyBytes, share: bodies, departure });
+function readBodyOf(hub: HubCore, request: IncomingMessage, publisher: string): Promise<string> {
+  const { settings, bodies: share, departure } = hub;
+  const { clock, limits } = settings;
+  return readBody(request, { bytesMax: limits.bodyBytes, share, publisher, clock, departure });
 }
 
 async function publishEvents(hub: HubCore, request: IncomingMessage, target: OneTarget): Promise<readonly Published[]> {
   const { channel, form, publisher } = target;
-  const body = await readBodyOf(hub, request);
+  const body = await readBodyOf(hub, request, publisher);
   const events = readEvents(hub, request, { ...target, body });
   try {
     return await hub.publish({ channels: [channel], events, publisher });

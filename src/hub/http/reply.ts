@@ -2,6 +2,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 
 import type { Outlet } from '../subscriber.js';
 import { createOutlet, http2StreamOf, isGone } from './outlet.js';
+import { endRequests } from './request-gate.js';
 
 /** An answer that is whole when it is sent. */
 export interface WholeAnswer {
@@ -68,6 +69,7 @@ export class ResponseReply implements Reply {
     if (httpVersionMajor === 1 && httpVersionMinor === 0) response.removeHeader('Transfer-Encoding');
     if (httpVersionMajor === 1) response.setHeader('Connection', 'close');
     response.writeHead(200, headers as OutgoingHttpHeaders);
+    if (response.req.httpVersionMajor === 1) endRequests(response);
     const way = http2StreamOf(response) ?? response.socket;
     way?.cork();
     response.flushHeaders();

@@ -2,10 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import { constants } from 'node:http2';
 import { finished } from 'node:stream';
 
+import type { Clock } from '../../base/index.js';
 import type { BodyShare } from '../body-share.js';
 import type { Departure } from '../departure.js';
 import { HubError } from '../errors.js';
-import { BODY_IDLE_MS } from '../limits.js';
+import { BODY_BYTES_MIN, BODY_WINDOW_MS } from '../limits.js';
+import { BodyParts } from './body-parts.js';
 import { http2StreamOf } from './outlet.js';
 
 /** A byte order mark is a part of the text: its form says what becomes of it (PROTOCOL.md, 6.1). */
@@ -18,49 +20,49 @@ const LINGER_MS = 2000;
 interface BodyLimits {
   readonly bytesMax: number;
   readonly share: BodyShare;
+  /** Whose share it counts against. */
+  readonly publisher: string;
+  readonly clock: Clock;
   /** A body that has yet to arrive when the hub goes is refused. */
   readonly departure: Departure;
 }
 
 /**
  * The whole body as text.
- * @throws HubError `body-too-large` over `bytesMax`, `too-many-bodies` where the share is used up, `body-timeout` after 30 s of silence, `body-incomplete`
- * where the client goes away, `invalid-encoding`, `draining` where the hub goes before the body is there.
+ * @throws HubError `body-too-large` over `bytesMax`, `too-many-bodies` if the share is used up, `body-timeout` if less than
+ * 10 KiB came in 10 s, `body-incomplete` if the client goes away, `invalid-encoding`, `draining` if the hub goes before the
+ * body is there.
  */
 export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<string> {
   if (Number(request.headers['content-length'] ?? 0) > limits.bytesMax) throw tooLarge(limits.bytesMax);
-  const parts = await collect(request, limits);
+  const bytes = await collect(request, limits);
   try {
-    return decoder.decode(parts.length === 1 ? parts[0] : Buffer.concat(parts));
+    return decoder.decode(bytes);
   } catch {
     throw new HubError('invalid-encoding', 'Cannot publish: the body is not UTF-8');
   }
 }
 
-function collect(request: IncomingMessage, { bytesMax, share, departure }: BodyLimits): Promise<readonly Uint8Array[]> {
-  // Gone while the caller was asked about: nothing would ever be heard of it.
+function collect(
+  request: IncomingMessage,
+  { bytesMax, share, publisher, clock, departure }: BodyLimits,
+): Promise<Uint8Array> {
+  // Gone while the caller was asked about: no event would ever tell of it.
   if (request.destroyed) return Promise.reject(cutShort());
   return new Promise((resolve, reject) => {
-    const parts: Uint8Array[] = [];
-    let bytes = 0;
+    const parts = new BodyParts();
     let letGo: (() => void) | undefined;
-    const idle = setTimeout(() => {
-      settle(() =>
-        reject(new HubError('body-timeout', `Cannot publish: nothing of the body came for ${BODY_IDLE_MS} ms`)),
-      );
-    }, BODY_IDLE_MS);
+    const stopWatch = watchPace(parts, clock, () => settle(() => reject(tooSlow())));
     const take = (part: Uint8Array): void => {
-      idle.refresh();
-      if (bytes + part.length > bytesMax) return settle(() => reject(tooLarge(bytesMax)));
-      if (!share.take(part.length)) return settle(() => reject(tooMany()));
-      bytes += part.length;
-      parts.push(part);
+      if (parts.bytes + part.length > bytesMax) return settle(() => reject(tooLarge(bytesMax)));
+      if (!share.take(publisher, part.length)) return settle(() => reject(tooMany()));
+      parts.add(part);
     };
-    const finish = (): void => settle(() => (isCut(request) ? reject(cutShort()) : resolve(parts)));
+    const finish = (): void => settle(() => (isCut(request) ? reject(cutShort()) : resolve(parts.whole())));
     const fail = (): void => settle(() => reject(cutShort()));
     const settle = (act: () => void): void => {
-      clearTimeout(idle);
-      share.giveBack(bytes);
+      stopWatch();
+      share.giveBack(publisher, parts.bytes);
       letGo?.();
       request.off('data', take).off('end', finish).off('error', fail).off('close', fail);
       act();
@@ -68,6 +70,18 @@ function collect(request: IncomingMessage, { bytesMax, share, departure }: BodyL
     request.on('data', take).on('end', finish).on('error', fail).on('close', fail);
     letGo = departure.onBegin(() => settle(() => reject(draining())));
   });
+}
+
+/** Calls `onSlow` after the first {@link BODY_WINDOW_MS} in which too little came; returns how to stop that. */
+function watchPace(parts: BodyParts, clock: Clock, onSlow: () => void): () => void {
+  let bytesBefore = 0;
+  const look = (): void => {
+    if (parts.bytes - bytesBefore < BODY_BYTES_MIN) return onSlow();
+    bytesBefore = parts.bytes;
+    cancel = clock.after(BODY_WINDOW_MS, look);
+  };
+  let cancel = clock.after(BODY_WINDOW_MS, look);
+  return () => cancel();
 }
 
 /**
@@ -141,7 +155,15 @@ export function discardRest(request: IncomingMessage): void {
 }
 
 function tooMany(): HubError {
-  return new HubError('too-many-bodies', 'Cannot take the body: others that are still arriving use all the room');
+  return new HubError(
+    'too-many-bodies',
+    'Cannot take the body: bodies that are still arriving use all the room, or those of this publisher a quarter of it',
+  );
+}
+
+function tooSlow(): HubError {
+  const message = `Cannot publish: less than ${BODY_BYTES_MIN} bytes of the body came in ${BODY_WINDOW_MS} ms`;
+  return new HubError('body-timeout', message);
 }
 
 function tooLarge(bytesMax: number): HubError {

@@ -1,8 +1,10 @@
 import type { RequestListener } from 'node:http';
 import { createSecureServer } from 'node:http2';
-import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from 'node:http2';
+import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+
+import { countRequests, gateRequests } from './request-gate.js';
 
 /** What a server needs to speak TLS; a chain has the server's own certificate first. */
 export interface TlsIdentity {
@@ -47,26 +49,25 @@ export function createSecureHubServer(
   limits: ServerLimits,
   handler: RequestListener,
 ): EndableServer {
-  const server = createSecureServer(
-    {
-      ...limits,
-      cert,
-      key,
-      allowHTTP1: true,
-      handshakeTimeout: limits.headersTimeout,
-      maxSessionMemory: SESSION_MEMORY_MAX,
-      settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: limits.maxHeaderSize },
-    },
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Node's two kinds of exchange are made to be used alike
-    handler as unknown as (request: Http2ServerRequest, response: Http2ServerResponse) => void,
-  );
+  const server = createSecureServer({
+    ...limits,
+    cert,
+    key,
+    allowHTTP1: true,
+    handshakeTimeout: limits.headersTimeout,
+    maxSessionMemory: SESSION_MEMORY_MAX,
+    settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: limits.maxHeaderSize },
+  });
+  // Node's two kinds of exchange are made to be used alike.
+  countRequests(server, handler);
   // Node 20 reads none of these from the options, and its own would cut a publish after five minutes.
   const { requestTimeout, headersTimeout, keepAliveTimeout, maxHeaderSize } = limits;
   Object.assign(server, { requestTimeout, headersTimeout, keepAliveTimeout, maxHeaderSize });
   const sockets = membersOf<Socket>();
   const sessions = membersOf<ServerHttp2Session>();
   server.on('connection', (socket) => sockets.add(socket));
-  server.on('secureConnection', readInJavaScript);
+  // After the HTTP server's own listener: the gate stands before its parser.
+  server.on('secureConnection', gateHttp1);
   server.on('session', (session) => {
     sessions.add(session);
     // Closing lets streams live on: only a connection that nobody uses ends.
@@ -82,13 +83,13 @@ export function createSecureHubServer(
 }
 
 /**
- * Takes an HTTP/1.1 connection's bytes away from Node's shortcut from TLS to its parser. Who sends many requests
- * without waiting for answers is paused by Node's HTTP server; the shortcut goes on with what it has deciphered already,
- * and the paused parser takes that for a broken request and cuts the connection. A listener for data, which must come
- * after the HTTP server's own, ends the shortcut; a stream that is paused keeps its bytes.
+ * The gate also takes an HTTP/1.1 connection's bytes away from Node's shortcut from TLS to its parser. A client that
+ * sends many requests without waiting for answers is paused by Node's HTTP server; the shortcut goes on with what it has
+ * deciphered already, and the paused parser takes that for a broken request and cuts the connection. A stream that is
+ * paused keeps its bytes.
  */
-function readInJavaScript(socket: TLSSocket): void {
-  if (socket.alpnProtocol !== 'h2') socket.on('data', () => undefined);
+function gateHttp1(socket: TLSSocket): void {
+  if (socket.alpnProtocol !== 'h2') gateRequests(socket, false);
 }
 
 interface Closable {

@@ -11,6 +11,7 @@ import type { HubCore } from '../hub.js';
 import { refused } from './answer-schemas.js';
 import type { App } from './app.js';
 import { callerOf } from './caller.js';
+import { remoteAddress } from './remote-address.js';
 import { readBody } from './request-body.js';
 
 /** Bytes of the body: three names, each as long as a token may have it. */
@@ -61,8 +62,17 @@ async function readRevoke(hub: HubCore, request: IncomingMessage): Promise<z.inf
       'unsupported-media-type',
       `Cannot revoke by a body of type ${quote(type)}: send application/json`,
     );
+  const publisher = callerOf(request).rateKey ?? remoteAddress(hub, request);
   const { success, data, error } = Revoke.safeParse(
-    parse(await readBody(request, { bytesMax: BODY_BYTES_MAX, share: hub.bodies, departure: hub.departure })),
+    parse(
+      await readBody(request, {
+        bytesMax: BODY_BYTES_MAX,
+        share: hub.bodies,
+        publisher,
+        clock: hub.settings.clock,
+        departure: hub.departure,
+      }),
+    ),
   );
   if (success) return data;
   const issue = error.issues[0];

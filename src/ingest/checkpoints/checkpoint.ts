@@ -1,6 +1,6 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { removeTemporaryFiles, writeFileAtomic } from '../../runtime/index.js';
+import { createFolder, removeTemporaryFiles, writeFileAtomic } from '../../runtime/index.js';
 import { IngestError, messageOf } from '../errors.js';
 import { lockFile } from '../file-lock.js';
 import type { GapRecord } from '../sources/source.js';
@@ -62,7 +62,7 @@ export function createFileCheckpointStore({ path, pipeline }: FileCheckpointStor
       return text === undefined ? undefined : parseCheckpoint(text, { place: path, pipeline });
     },
     async save(checkpoint) {
-      await mkdir(dirname(path), { recursive: true });
+      await createFolder(dirname(path));
       await writeFileAtomic(path, formatCheckpoint(checkpoint, { pipeline }));
     },
   };
@@ -70,7 +70,7 @@ export function createFileCheckpointStore({ path, pipeline }: FileCheckpointStor
 
 async function lock(path: string): Promise<AsyncDisposable> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await createFolder(dirname(path));
     return await lockFile({
       path: join(dirname(path), `.${basename(path)}.lock`),
       refusal: `Cannot use checkpoint ${path}`,

@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { syncFolder } from '../../runtime/index.js';
+import { createFile, syncFolder } from '../../runtime/index.js';
 import { fileName, parseFileName, stemOf } from './archive-name.js';
 import type { ArchiveNaming } from './archive-name.js';
 
@@ -58,7 +58,7 @@ export class ArchiveFolder {
     let startedAt = nowMs;
     while (taken.has(stemOf(this.#options, startedAt))) startedAt += 1;
     const stem = stemOf(this.#options, startedAt);
-    const handle = await open(this.#path(stem, 'part'), 'wx+');
+    const handle = await createFile(this.#path(stem, 'part'), 'wx+');
     await syncFolder(this.#options.folder);
     return { stem, startedAt, handle, bytes: 0 };
   }
@@ -128,7 +128,7 @@ export class ArchiveFolder {
 }
 
 async function compress(from: string, to: string): Promise<void> {
-  const target = await open(to, 'w');
+  const target = await createFile(to, 'w');
   try {
     await pipeline(createReadStream(from), createGzip(), async (chunks: AsyncIterable<Buffer>) => {
       for await (const chunk of chunks) await target.writeFile(chunk);

@@ -1,7 +1,7 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { syncFolder } from '../../runtime/index.js';
+import { createFolder, createOwnFile, syncFolder } from '../../runtime/index.js';
 import { formatDeadLetter } from './dead-letters.js';
 import type { DeadLetter, DeadLetters } from './dead-letters.js';
 import { IngestError } from '../errors.js';
@@ -64,8 +64,8 @@ async function openOrCreate(path: string): Promise<{ readonly handle: FileHandle
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
-  await mkdir(dirname(path), { recursive: true });
-  return { handle: await open(path, 'wx+', 0o600), isNew: true };
+  await createFolder(dirname(path));
+  return { handle: await createOwnFile(path, 'wx+'), isNew: true };
 }
 
 /** Where the file's last whole line ends. */

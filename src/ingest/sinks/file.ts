@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../../base/index.js';
 import type { Clock } from '../../base/index.js';
+import { createFolder } from '../../runtime/index.js';
 import type { Logger } from '../../runtime/index.js';
 import { IngestError, messageOf } from '../errors.js';
 import { lockFile } from '../file-lock.js';
@@ -103,7 +103,7 @@ class FileSink implements Sink {
   async open({ logger }: SinkContext): Promise<void> {
     this.#logger = logger;
     try {
-      await mkdir(this.#folder, { recursive: true });
+      await createFolder(this.#folder);
       const path = this.#lockPath;
       this.#lock = await lockFile({ path, refusal: 'Cannot write to the archive', code: 'archive-locked' });
       this.#part = await this.#archive.recover();

@@ -1,8 +1,8 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/index.js';
 import { openSegmentLog } from '../../log/index.js';
 import type { SegmentLog } from '../../log/index.js';
+import { createFolder } from '../../runtime/index.js';
 import type { Logger } from '../../runtime/index.js';
 import type { Position } from './checkpoint-tracker.js';
 import { IngestError, messageOf } from '../errors.js';
@@ -38,7 +38,7 @@ export async function openDiskSpool(options: DiskSpoolOptions): Promise<Spool> {
   const { folder } = options;
   let lock: AsyncDisposable | undefined;
   try {
-    await mkdir(folder, { recursive: true });
+    await createFolder(folder);
     lock = await lockFile({ path: join(folder, '.lock'), refusal: 'Cannot use the spool', code: 'spool-locked' });
     return new DiskSpool(options, await recover(options, lock));
   } catch (error) {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { removeTemporaryFiles, writeFileAtomic } from '../../../runtime/index.js';
+import { createFile, createFolder, removeTemporaryFiles, writeFileAtomic } from '../../../runtime/index.js';
 import { IngestError, messageOf } from '../../errors.js';
 import { lockFile } from '../../file-lock.js';
 import type { FileLock } from '../../file-lock.js';
@@ -78,7 +78,7 @@ export class ObjectJournal implements AsyncDisposable {
     const { path } = options;
     let lock: FileLock | undefined;
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await createFolder(dirname(path));
       lock = await lockFile({
         path: `${path}.lock`,
         refusal: 'Cannot write to the archive',
@@ -191,7 +191,7 @@ export class ObjectJournal implements AsyncDisposable {
     ];
     await writeFileAtomic(path, `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`);
     await this.#file?.close();
-    this.#file = await open(path, 'a');
+    this.#file = await createFile(path, 'a');
     this.#lines = lines.length;
     this.#isTorn = false;
   }
