@@ -101,7 +101,7 @@ test('a subscription without a channel is told how to name one', async () => {
   await using hub = await HubServer.start();
   const response = await fetch(`${hub.url}/subscribe`);
   expect(await response.json()).toMatchObject({
-    detail: expect.stringContaining('Use /subscribe/NAME or ?channel=NAME'),
+    detail: expect.stringContaining('Name one in the path, as ?channel=NAME'),
   });
 });
 

@@ -106,13 +106,12 @@ export function readUtf8(header: string): string {
   return Buffer.from(header, 'latin1').toString();
 }
 
+const NO_CHANNEL =
+  'Cannot go on: no channel is named. Name one in the path, as ?channel=NAME, or in "channels" of a publish';
+
 /** The channels that a list names: each valid, none twice. @throws HubError. */
 export function checkChannels(names: readonly string[], countMax: number): readonly string[] {
-  if (names.length === 0)
-    throw new HubError(
-      'missing-channel',
-      'Cannot subscribe: no channel is named. Use /subscribe/NAME or ?channel=NAME',
-    );
+  if (names.length === 0) throw new HubError('missing-channel', NO_CHANNEL);
   if (names.length > countMax) {
     throw new HubError(
       'too-many-channels-asked',
