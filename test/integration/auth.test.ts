@@ -114,7 +114,9 @@ describe('grants', () => {
     await using hub = await startHub();
     const watcher = await bearer({ grants: { operate: 'read' } });
     expect(String((await hub.get('/metrics', watcher)).body['text'])).toContain('tidegate_subscribers 0');
-    expect(codeOf(await hub.get('/metrics', await bearer({})))).toEqual([403, 'forbidden-operations']);
+    const refused = await hub.get('/metrics', await bearer({}));
+    expect(codeOf(refused)).toEqual([403, 'forbidden-operations']);
+    expect(refused.body['detail']).toContain('the grant "operate" is "none", and must be "read"');
     const wrong = await bearer({ grants: { operate: 'all' } });
     expect(codeOf(await hub.get('/metrics', wrong))).toEqual([401, 'token-invalid']);
   });

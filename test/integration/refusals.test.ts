@@ -97,6 +97,14 @@ test.each([
   expect(await response.json()).toMatchObject({ code, status });
 });
 
+test('a subscription without a channel is told how to name one', async () => {
+  await using hub = await HubServer.start();
+  const response = await fetch(`${hub.url}/subscribe`);
+  expect(await response.json()).toMatchObject({
+    detail: expect.stringContaining('Name one in the path, as ?channel=NAME'),
+  });
+});
+
 describe('a page of another origin', () => {
   const FOREIGN = { Origin: 'https://evil.example' };
 
@@ -108,7 +116,11 @@ describe('a page of another origin', () => {
     });
     await hub.publish('a', 'x');
     const response = await fetch(`${hub.url}/channels/a`, { method: 'DELETE', headers: FOREIGN });
-    expect(await response.json()).toMatchObject({ code: 'foreign-origin' });
+    expect(await response.json()).toMatchObject({
+      code: 'foreign-origin',
+      // A proxy that sends another Host is the usual cause.
+      detail: expect.stringContaining(`the request's Host is "${new URL(hub.url).host}"`),
+    });
     expect((await hub.publish('a', 'x', { 'Content-Type': 'text/plain', Origin: hub.url })).status).toBe(200);
     expect((await hub.publish('a', 'x', { 'Content-Type': 'text/plain', Origin: 'null' })).status).toBe(403);
   });

@@ -51,7 +51,8 @@ export const CLIENTS: readonly InteropClient[] = [
     name: 'EventSource',
     runtime: 'chromium',
     reconnects: 'itself',
-    needs: 'Nothing. Any status but 200 ends it: behind a proxy, see `deploy/`.',
+    needs:
+      'Nothing. Any status but 200 ends it: see _Behind proxies_ for what a proxy must answer while the hub is away.',
   },
   {
     name: 'EventSource',

@@ -45,7 +45,10 @@ export function requireChannels(access: Access, action: ChannelAction, channels:
   const refused = channels.find((channel) => !allows(access.grants, action, channel));
   if (refused === undefined) return;
   const verb = action === 'subscribe' ? 'subscribe' : 'publish';
-  throw new HubError('forbidden-channel', `Cannot ${verb} to channel ${quote(refused)}: it is not granted`);
+  throw new HubError(
+    'forbidden-channel',
+    `Cannot ${verb} to channel ${quote(refused)}: no pattern of the grant "${action}" matches it`,
+  );
 }
 
 /** The caller's own stream. @throws HubError `token-missing` where the caller is no user. */
@@ -70,13 +73,19 @@ export function requireConnections(access: Access, action: 'read' | 'manage', ap
   requireApplication(access, application);
   const { connections } = access.grants;
   if (connections === 'manage' || connections === action) return;
-  throw new HubError('forbidden-connections', `Cannot ${action} connections: the grant is ${quote(connections)}`);
+  throw new HubError(
+    'forbidden-connections',
+    `Cannot ${action} connections: the grant "connections" is ${quote(connections)}, and must be ${quote(action)}`,
+  );
 }
 
 /** @throws HubError `forbidden-operations`. */
 export function requireOperations({ grants }: Access): void {
   if (grants.operate === 'read') return;
-  throw new HubError('forbidden-operations', `Cannot read how the hub runs: the grant is ${quote(grants.operate)}`);
+  throw new HubError(
+    'forbidden-operations',
+    `Cannot read how the hub runs: the grant "operate" is ${quote(grants.operate)}, and must be "read"`,
+  );
 }
 
 function requireApplication(access: Access, application: string): void {

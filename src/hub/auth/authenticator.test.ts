@@ -152,6 +152,9 @@ describe('what an application’s token may not do', () => {
     requireConnections(access, 'read', 'shop');
     requirePublishToUsers(access, 'shop');
     expect(() => requireChannels(access, 'subscribe', ['news', 'sport'])).toThrow(refusal('forbidden-channel'));
+    expect(() => requireChannels(access, 'subscribe', ['sport'])).toThrow(
+      'no pattern of the grant "subscribe" matches',
+    );
     expect(() => requireConnections(access, 'manage', 'shop')).toThrow(refusal('forbidden-connections'));
   });
 

@@ -97,8 +97,9 @@ export class Authenticator {
     const credential = findCredential(request, this.#rules);
     if (credential === undefined) {
       const what = this.#mode === 'jwt' ? 'a token' : 'an API key';
+      const cookie = this.#rules.cookie === undefined ? '' : ', or the cookie that auth.cookie names';
       const hint = this.#mode === 'jwt' ? misnamedToken(request.query) : '';
-      throw new HubError('token-missing', `Cannot do this without ${what}: send Authorization: Bearer${hint}`);
+      throw new HubError('token-missing', `Cannot do this without ${what}: send Authorization: Bearer${cookie}${hint}`);
     }
     const access = await this.#verify(credential);
     this.requireStillValid(access);

@@ -57,6 +57,12 @@ describe('findCredential()', () => {
     expect(() => find({ headers: { cookie: 'session=abc', ...headers } })).toThrow(refusal('foreign-origin'));
   });
 
+  it('says which setting lets a page use the cookie', () => {
+    const headers = { cookie: 'session=abc', origin: 'https://evil.example' };
+    expect(() => find({ headers })).toThrow('list the origin in http.cors.origins');
+    expect(() => find({ method: 'POST', headers })).toThrow('list the origin in http.cors.origins');
+  });
+
   it.each([{}, { origin: 'https://hub.example' }, { origin: LISTED }, { 'sec-fetch-site': 'same-origin' }])(
     'lets a page of the hub or of a listed origin read by cookie: %j',
     (headers) => expect(find({ headers: { cookie: 'session=abc', ...headers } })?.text).toBe('abc'),

@@ -74,8 +74,8 @@ function refuseForeignCookie({ method, headers }: AuthRequest, origins: readonly
   const origin = textOf(headers['origin']);
   if (origin !== undefined && origins.includes(origin)) return;
   if (method !== 'GET' && method !== 'HEAD') {
-    const page = origin === undefined ? 'a page without an Origin' : `a page of ${quote(origin)}`;
-    throw foreign(`Cannot change anything by cookie for ${page}: it is not listed in cors.origins`);
+    const page = origin === undefined ? 'a request without an Origin' : `a page of ${quote(origin)}`;
+    throw foreign(`Cannot change anything by cookie for ${page}: send Authorization: Bearer, or ${LIST}`);
   }
   if (origin === undefined) {
     if (textOf(headers['sec-fetch-site']) !== 'cross-site') return;
@@ -83,8 +83,12 @@ function refuseForeignCookie({ method, headers }: AuthRequest, origins: readonly
   }
   const host = textOf(headers[':authority']) ?? textOf(headers['host']);
   if (URL.canParse(origin) && new URL(origin).host !== '' && new URL(origin).host === host) return;
-  throw foreign(`Cannot use the cookie for a page of ${quote(origin)}: it is not listed in cors.origins`);
+  throw foreign(
+    `Cannot use the cookie for a page of ${quote(origin)}: its host is not the request's Host. To allow it, ${LIST}`,
+  );
 }
+
+const LIST = 'list the origin in http.cors.origins (cors.origins of createHub)';
 
 function foreign(message: string): HubError {
   return new HubError('foreign-origin', message);

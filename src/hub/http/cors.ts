@@ -61,7 +61,8 @@ export function refuseForeignOrigin(request: IncomingMessage, origins: readonly 
   if (own !== '' && own === host) return;
   throw new HubError(
     'foreign-origin',
-    `Cannot do this for a page of ${quote(origin)}: the origin is not listed in cors.origins`,
+    `Cannot do this for a page of ${quote(origin)}: the request's Host is ${quote(String(host ?? ''))}, and the origin is not ` +
+      'in http.cors.origins (cors.origins of createHub). List it, or let your proxy pass on the Host header',
   );
 }
 

@@ -272,7 +272,10 @@ function bodyForm({ headers }: IncomingMessage, query: URLSearchParams): BodyFor
   const mediaType = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase();
   const charset = CHARSET.exec(contentType)?.[1] ?? 'utf-8';
   if (!/^(utf-?8|us-ascii)$/i.test(charset) || !MEDIA_TYPE.test(mediaType) || mediaType.startsWith('multipart/')) {
-    throw new HubError('unsupported-media-type', `Cannot publish a body of type ${quote(contentType)}`);
+    throw new HubError(
+      'unsupported-media-type',
+      `Cannot publish a body of type ${quote(contentType)}. It must be a media type other than multipart, and its charset UTF-8`,
+    );
   }
   if (readFlag(query, 'raw')) return 'raw';
   if (mediaType === 'application/json') return 'json';

@@ -17,6 +17,14 @@ function readOrCode(text: string): Pick<Target, 'path' | 'segments'> | string {
 
 describe('readTarget()', () => {
   test.each([
+    ['/subscribe/news/', 'it ends with a slash. Leave that slash out'],
+    ['/connections/https://login.example/a', 'as "=" and its base64url (PROTOCOL.md, 9.13)'],
+    ['/connections/https:%2F%2Flogin.example', 'as "=" and its base64url (PROTOCOL.md, 9.13)'],
+  ])('says of %j what to do', (text, advice) => {
+    expect(() => readTarget(text, '')).toThrow(advice);
+  });
+
+  test.each([
     ['/', '', '/', []],
     ['/channels/a', '', '/channels/a', ['channels', 'a']],
     ['/%63hannels/%C3%A9%3f', '', '/channels/%C3%A9%3F', ['channels', 'é?']],

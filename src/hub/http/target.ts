@@ -68,13 +68,25 @@ function readPath(path: string, basePath: string): Pick<Target, 'path' | 'segmen
   };
 }
 
+/** PROTOCOL.md, 9.13. */
+const NAME_IN_BASE64URL =
+  'Write an application or user whose name is a URL as "=" and its base64url (PROTOCOL.md, 9.13)';
+
 function readSegment(raw: string, path: string): string {
   const segment = decodeSegment(raw, path);
-  if (segment === '') throw invalid(path, 'a segment of its path is empty');
+  if (segment === '') throw invalid(path, emptySegment(path));
   if (segment === '.' || segment === '..') throw invalid(path, 'it has a dot segment');
   if (FORBIDDEN_IN_SEGMENT.test(segment))
-    throw invalid(path, 'a segment of its path holds a slash, a backslash or a control character');
+    throw invalid(
+      path,
+      `a segment of its path holds a slash, a backslash or a control character. ${NAME_IN_BASE64URL}`,
+    );
   return segment;
+}
+
+function emptySegment(path: string): string {
+  if (path.endsWith('/') && !path.includes('//')) return 'it ends with a slash. Leave that slash out';
+  return `a segment of its path is empty. ${NAME_IN_BASE64URL}`;
 }
 
 function decodeSegment(raw: string, path: string): string {
@@ -94,9 +106,12 @@ export function readUtf8(header: string): string {
   return Buffer.from(header, 'latin1').toString();
 }
 
+const NO_CHANNEL =
+  'Cannot go on: no channel is named. Name one in the path, as ?channel=NAME, or in "channels" of a publish';
+
 /** The channels that a list names: each valid, none twice. @throws HubError. */
 export function checkChannels(names: readonly string[], countMax: number): readonly string[] {
-  if (names.length === 0) throw new HubError('missing-channel', 'Cannot go on: no channel is named');
+  if (names.length === 0) throw new HubError('missing-channel', NO_CHANNEL);
   if (names.length > countMax) {
     throw new HubError(
       'too-many-channels-asked',

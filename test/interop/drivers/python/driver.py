@@ -10,6 +10,8 @@ def tell(**line):
 
 def follow_requests(url):
     # sample requests
+    import time
+
     import requests
 
     last_id = None
@@ -43,6 +45,8 @@ def follow_requests(url):
 
 def follow_sseclient(url):
     # sample sseclient-py
+    import time
+
     import requests
     import sseclient
 
@@ -68,6 +72,8 @@ def follow_sseclient(url):
 
 def follow_requests_sse(url):
     # sample requests-sse
+    import time
+
     import requests
     from requests_sse import EventSource
 
@@ -87,6 +93,8 @@ def follow_requests_sse(url):
 
 def follow_httpx_sse(url):
     # sample httpx-sse
+    import time
+
     import httpx
     from httpx_sse import SSEError, connect_sse
 
