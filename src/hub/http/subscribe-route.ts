@@ -9,6 +9,7 @@ import { encodeGaps, encodeOpen } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
 import type { HubSettings } from '../settings.js';
 import type { ResumeRequest } from '../resume.js';
+import type { Subscriber } from '../subscriber.js';
 import { isGzipAccepted } from './accept-encoding.js';
 import { createGzipOutlet } from './gzip-outlet.js';
 import { asRefusal, problemAnswer } from './problem.js';
@@ -74,12 +75,17 @@ function stream({ hub, headers, reply }: StreamExchange, opening: Opening): void
   reply.setHeader('X-Connection-Id', connection.id);
   reply.stream(STREAM_HEADERS, (outlet) => {
     const subscriber = hub.admit(opening, isGzip ? createGzipOutlet(outlet, hub.packer) : outlet);
-    reply.onClosed(() => hub.release(subscriber));
+    reply.onClosed(releaseOf(hub, subscriber));
     const open = { channels: feed.channels.map(({ name }) => name), heartbeatMs: hub.settings.heartbeatMs };
     subscriber.write(encodeOpen(start.openCursor, open, hub.settings.retryMs));
     if (start.gaps.length > 0) subscriber.write(encodeGaps(start.gaps, hub.store.formatCursor(start.offset)));
     subscriber.pull();
   });
+}
+
+/** A function of its own: what else a closure inside `stream` sees would be kept for as long as the stream. */
+function releaseOf(hub: HubCore, subscriber: Subscriber): () => void {
+  return () => hub.release(subscriber);
 }
 
 /** Sets the headers that say whether what follows is compressed. */
