@@ -10,6 +10,7 @@ import { encodeEnded, encodeGaps, encodeOpen, encodeStart } from '../frame.js';
 import type { HubCore, Opening } from '../hub.js';
 import { refuseMisnamed } from '../query-names.js';
 import type { ResumeRequest, Start } from '../resume.js';
+import type { Subscriber } from '../subscriber.js';
 import { isGzipAccepted } from './accept-encoding.js';
 import { createGzipOutlet } from './gzip-outlet.js';
 import { asRefusal } from './problem.js';
@@ -100,7 +101,7 @@ function stream({ hub, headers, reply }: StreamExchange, opening: Opening): void
   reply.setHeader('X-Connection-Id', connection.id);
   reply.stream(STREAM_HEADERS, (outlet) => {
     const subscriber = hub.admit(opening, isGzip ? createGzipOutlet(outlet, hub.packer) : outlet);
-    reply.onClosed(() => hub.release(subscriber));
+    reply.onClosed(releaseOf(hub, subscriber));
     subscriber.write(openingOf(hub, feed, start));
     if (start.gaps.length > 0) subscriber.write(encodeGaps(start.gaps, hub.store.formatCursor(start.offset)));
     const ended = feed.channels.filter((channel) => channel.hasEndedBefore(start.offset));
@@ -114,6 +115,11 @@ function openingOf(hub: HubCore, { channels, hasControlEvents }: Feed, { offset,
   const { heartbeatMs, retryMs } = hub.settings;
   if (!hasControlEvents) return encodeStart(openCursor ?? hub.store.formatCursor(offset), retryMs);
   return encodeOpen(openCursor, { channels: channels.map(({ name }) => name), heartbeatMs }, retryMs);
+}
+
+/** A function of its own: what else a closure inside `stream` sees would be kept for as long as the stream. */
+function releaseOf(hub: HubCore, subscriber: Subscriber): () => void {
+  return () => hub.release(subscriber);
 }
 
 /** Sets the headers that say whether what follows is compressed. */
