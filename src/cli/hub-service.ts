@@ -1,8 +1,8 @@
 import { createHub, createRedisHub, listen } from '../hub/index.js';
 import type { ChannelRule, Hub, HubOptions, HubServer, RedisOptions } from '../hub/index.js';
+import { isLocalAddress, readListenAddress } from '../runtime/index.js';
 import type { Logger } from '../runtime/index.js';
 import { authOptionsOf } from './auth-options.js';
-import { isLoopback } from './config/index.js';
 import type { Settings } from './config/index.js';
 import { CliError } from './errors.js';
 import { webhookOptionsOf } from './webhook-options.js';
@@ -49,10 +49,13 @@ export async function hubOptionsOf(settings: Settings, logger: Logger, cwd: stri
   };
 }
 
-/** Without authentication on loopback, a browser on this machine is what a foreign page could reach the hub by. */
+/**
+ * Without authentication on loopback, a foreign page could reach the hub through a browser on this machine; no page can
+ * reach a Unix socket.
+ */
 function hostsOf(settings: Settings): readonly string[] {
-  const hosts = settings['http.hosts'];
-  const isOpen = settings.auth !== 'none' || !isLoopback(settings['http.host']);
+  const [hosts, host] = [settings['http.hosts'], settings['http.host']];
+  const isOpen = settings.auth !== 'none' || !isLocalAddress(host) || readListenAddress(host).kind === 'unix';
   return hosts.length === 0 && isOpen ? ['*'] : hosts;
 }
 

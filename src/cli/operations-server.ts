@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { systemClock } from '../base/index.js';
 import { createPipelineMetrics, isReady, judgeHealth } from '../ingest/index.js';
 import type { PipelineSet } from '../ingest/index.js';
+import { withoutBrackets } from '../runtime/index.js';
 import type { Settings } from './config/index.js';
 import { explainListen } from './service.js';
 
@@ -39,7 +40,7 @@ export async function listenForOperations(
     );
   });
   server.maxConnections = CONNECTIONS_MAX;
-  await listen(server, { host, port }).catch((error: unknown) => {
+  await listen(server, { host: withoutBrackets(host), port }).catch((error: unknown) => {
     throw explainListen(error, host, port);
   });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is no string

@@ -1,4 +1,4 @@
-import { createLogger } from '../runtime/index.js';
+import { createLogger, readListenAddress } from '../runtime/index.js';
 import type { LogDestination, Logger } from '../runtime/index.js';
 import { CliError } from './errors.js';
 import type { Io, Output } from './io.js';
@@ -30,6 +30,21 @@ export async function untilAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+export interface StopSource extends Disposable {
+  /** Aborts when the process is told to stop, by SIGHUP too. */
+  readonly signal: AbortSignal;
+}
+
+/** For a service that reads nothing again: the SIGHUP of a closed terminal would end it at once, without a drain. */
+export function stopAlsoOnHangup(io: Io): StopSource {
+  const hangup = new AbortController();
+  const listening = io.onHangup?.(() => hangup.abort());
+  return {
+    signal: AbortSignal.any([io.signal, hangup.signal]),
+    [Symbol.dispose]: () => listening?.[Symbol.dispose](),
+  };
+}
+
 /** Writes one line for people; with `io.stdout` as a pipe it stays as plain. */
 export function say(io: Io, text: string): void {
   io.stdout.write(`${text}\n`);
@@ -38,13 +53,24 @@ export function say(io: Io, text: string): void {
 /** What listening threw, as one sentence. */
 export function explainListen(error: unknown, host: string, port: number): CliError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  const reason = LISTEN_REASONS[code] ?? code;
-  return new CliError('failed', `Cannot listen on ${host}:${port}: ${reason}`, { cause: error });
+  const address = readListenAddress(host);
+  const isUnix = address.kind === 'unix';
+  const reason = (isUnix ? SOCKET_REASONS : LISTEN_REASONS)[code] ?? code;
+  const place = isUnix ? host : `${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`;
+  return new CliError('failed', `Cannot listen on ${place}: ${reason}`, { cause: error });
 }
 
 export function isPortInUse(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
 }
+
+const SOCKET_REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process answers there; stop it or choose another path',
+  ENOTSOCK: 'that file exists and is no socket',
+  ENOENT: 'its folder does not exist',
+  EACCES: 'its folder may not be written to',
+  ENAMETOOLONG: 'the path is empty or too long',
+};
 
 const LISTEN_REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use; --port 0 takes any free one',

@@ -21,9 +21,15 @@ describe('TrustedProxies', () => {
     ['nonsense before a proxy', '10.1.2.3', '198.51.100.1, nonsense, 10.9.9.9', '10.9.9.9'],
     ['nonsense', '10.1.2.3', 'unknown', '10.1.2.3'],
     ['nothing', '10.1.2.3', '', '10.1.2.3'],
-    ['a socket that is gone', undefined, '198.51.100.1', ''],
+    ['a Unix socket', undefined, '198.51.100.1', '198.51.100.1'],
+    ['a Unix socket without a proxy', undefined, undefined, 'unix'],
   ])('clientAddress() sees %s', (_, peer, forwardedFor, address) => {
     expect(proxies.clientAddress(peer, forwardedFor)).toBe(address);
+  });
+
+  it('clientAddress() believes no proxy on a Unix socket unless loopback is trusted', () => {
+    for (const others of [[], ['private', '192.0.2.7']])
+      expect(new TrustedProxies(others).clientAddress(undefined, '198.51.100.1')).toBe('unix');
   });
 
   it('clientAddress() is never one that the client wrote itself', () => {

@@ -8,6 +8,9 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
 };
 
+/** What stands for the address of a client on a Unix socket, which has none. */
+const UNIX_SOCKET = 'unix';
+
 /** Addresses of `X-Forwarded-For` that are looked at, the nearest first: more proxies in a row there are not. */
 const HOPS_MAX = 32;
 
@@ -18,10 +21,13 @@ const MAPPED = /^::ffff:(?=\d+\.)/i;
 export class TrustedProxies {
   readonly #list = new BlockList();
   readonly #isEmpty: boolean;
+  /** A Unix socket is this machine too. */
+  readonly #isUnixTrusted: boolean;
 
   /** Addresses, networks such as `10.0.0.0/8`, and `loopback` or `private`. @throws TypeError quoting what is none. */
   constructor(proxies: readonly string[]) {
     this.#isEmpty = proxies.length === 0;
+    this.#isUnixTrusted = proxies.includes('loopback');
     for (const proxy of proxies.flatMap((text) => NAMED[text] ?? [text])) this.#add(proxy);
   }
 
@@ -30,7 +36,7 @@ export class TrustedProxies {
    * them. What a client writes into that header itself stands further left, and is never reached.
    */
   clientAddress(peer: string | undefined, forwardedFor: string | readonly string[] | undefined): string {
-    let address = (peer ?? '').replace(MAPPED, '');
+    let address = (peer ?? UNIX_SOCKET).replace(MAPPED, '');
     if (this.#isEmpty || forwardedFor === undefined || !this.#has(address)) return address;
     const hops = [forwardedFor].flat().join(',').split(',').slice(-HOPS_MAX);
     for (const hop of hops.toReversed()) {
@@ -44,6 +50,7 @@ export class TrustedProxies {
   }
 
   #has(address: string): boolean {
+    if (address === UNIX_SOCKET) return this.#isUnixTrusted;
     return isIP(address) !== 0 && this.#list.check(address, familyOf(address));
   }
 

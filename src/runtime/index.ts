@@ -1,5 +1,7 @@
 export { removeTemporaryFiles, syncFolder, writeFileAtomic } from './atomic-file.js';
 export { listenForHangup } from './hangup.js';
+export { isLocalAddress, readListenAddress, withoutBrackets } from './listen-address.js';
+export type { ListenAddress } from './listen-address.js';
 export { createLogger, LOG_FORMATS, LOG_LEVELS } from './logger.js';
 export type { LogDestination, LogFormat, Logger, LoggerOptions, LogLevel } from './logger.js';
 export {

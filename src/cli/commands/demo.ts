@@ -19,7 +19,7 @@ import { hubOptionsOf, listen, stopHub } from '../hub-service.js';
 import type { Io } from '../io.js';
 import { above, LiveLine } from '../live-line.js';
 import { reportProgress } from '../pipeline-report.js';
-import { createServiceLogger, explainListen, isPortInUse, say, untilAborted } from '../service.js';
+import { createServiceLogger, explainListen, isPortInUse, say, stopAlsoOnHangup, untilAborted } from '../service.js';
 import { painter } from '../terminal.js';
 import type { Command, CommandContext } from '../verbs.js';
 import { throwIfFailed } from './ingest.js';
@@ -39,7 +39,9 @@ const ON_ITS_OWN = {
 const ROTATE_BYTES = 16 * 1024 * 1024;
 
 /** `tidegate demo`: source, ingest, archive, hub and page in one process, over real HTTP between them. */
-export const demo: Command = async (context) => {
+export const demo: Command = async (given) => {
+  using stop = stopAlsoOnHangup(given.io);
+  const context = { ...given, io: { ...given.io, signal: stop.signal } };
   const { settings, io } = context;
   const line = io.stderr.isTTY === true && io.stdout.isTTY === true ? new LiveLine(io.stderr) : undefined;
   const logger = createServiceLogger(context, io.stderr, above(line, io.stderr));

@@ -3,6 +3,7 @@ import type { Settings } from '../config/index.js';
 import { LiveLine } from '../live-line.js';
 import { readRecording, startReplay } from '../replay/index.js';
 import type { Recording, ReplayOptions, ReplayStats } from '../replay/index.js';
+import { withoutBrackets } from '../../runtime/index.js';
 import { explainListen, say, untilAborted } from '../service.js';
 import { painter } from '../terminal.js';
 import type { Command } from '../verbs.js';
@@ -31,7 +32,7 @@ export const replay: Command = async ({ settings, args: [file = ''], io }) => {
 function toOptions({ blocks, isTimed }: Recording, settings: Settings): ReplayOptions {
   return {
     blocks,
-    host: settings['http.host'],
+    host: withoutBrackets(settings['http.host']),
     port: settings['http.port'],
     rate: parseRate(settings.rate, isTimed),
     isLooping: settings.loop,

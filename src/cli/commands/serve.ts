@@ -2,7 +2,7 @@ import { hubOptionsOf, listen, openHub, stopHub } from '../hub-service.js';
 import { createWorkerHub, startPrimary } from '../../hub/index.js';
 import type { Hub, HubServer } from '../../hub/index.js';
 import type { Logger } from '../../runtime/index.js';
-import { createServiceLogger, explainListen, untilAborted } from '../service.js';
+import { createServiceLogger, explainListen, stopAlsoOnHangup, untilAborted } from '../service.js';
 import { readTls } from '../tls-files.js';
 import type { Settings } from '../config/index.js';
 import type { Command, CommandContext } from '../verbs.js';
@@ -11,21 +11,25 @@ import { countWorkers, isChild, receiveAssignment, reportReady, supervise, until
 import type { Assignment } from '../workers.js';
 
 /** `tidegate serve`: a hub until the process is told to stop; then it drains. */
-export const serve: Command = async (context) => {
+export const serve: Command = async (given) => {
+  // The terminal hangs up on workers and on the process that orders events too: these stop when their supervisor says so.
+  using stop = stopAlsoOnHangup(given.io);
+  const context = { ...given, io: { ...given.io, signal: stop.signal } };
   const logger = createServiceLogger(context);
   const workers = countWorkers(context.settings.workers);
-  if (workers === 1) return serveAlone(context, logger);
-  if (!isChild()) return superviseWorkers(context, logger, workers);
+  if (workers === 1) return await serveAlone(context, logger);
+  if (!isChild()) return await superviseWorkers(context, logger, workers);
   const assignment = await receiveAssignment();
-  return assignment.role === 'primary'
+  return await (assignment.role === 'primary'
     ? orderEvents(context, logger, assignment)
-    : serveAsWorker(context, logger, assignment);
+    : serveAsWorker(context, logger, assignment));
 };
 
 async function serveAlone(context: CommandContext, logger: Logger): Promise<void> {
   await using hub = await openHub(context.settings, logger, context.io.cwd);
   const { signal } = context.io;
-  const onListening = (url: string): void => logger.info({ url, page: `${url}/` }, 'Hub listening');
+  const onListening = (url: string): void =>
+    logger.info(url.startsWith('unix:') ? { url } : { url, page: `${url}/` }, 'Hub listening');
   await serveHub(context, hub, { logger, signal, port: context.settings['http.port'], onListening });
 }
 

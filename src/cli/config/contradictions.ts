@@ -1,3 +1,4 @@
+import { isLocalAddress, readListenAddress } from '../../runtime/index.js';
 import { authOfHub, secretOfToken } from './auth-contradictions.js';
 import { CliError } from '../errors.js';
 import { where } from './contradiction.js';
@@ -21,9 +22,9 @@ const SINKS = [
 type Check = (settings: Settings, origins: Origins) => CliError | undefined;
 
 const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
-  serve: [exposure, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers, bridging],
+  serve: [exposure, unixSocket, authOfHub, webhooksOfHub, halfTls, sizes, redisWithWorkers, bridging],
   // The demo asks nobody, whatever a file says of auth.
-  demo: [(settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
+  demo: [noUnixSocket, (settings, origins) => exposure({ ...settings, auth: 'none' }, origins)],
   ingest: [source, ends, streams, otherSinks, stateOfLease],
   plan: [
     source,
@@ -36,7 +37,7 @@ const CHECKS: Readonly<Record<VerbName, readonly Check[]>> = {
   publish: [(settings, origins) => exclusive(settings, origins, ['ndjson', 'sse']), oneToken],
   generate: [oneToken],
   subscribe: [(settings, origins) => exclusive(settings, origins, ['last', 'since']), oneToken],
-  replay: [endlessEnd],
+  replay: [noUnixSocket, endlessEnd],
   record: [],
   token: [secretOfToken],
   verify: [bucketOfArchive],
@@ -55,7 +56,7 @@ export function findContradiction(verb: VerbName, settings: Settings, origins: O
 /** Without auth, whoever reaches the port reads and publishes everything. */
 function exposure(settings: Settings, origins: Origins): CliError | undefined {
   const host = settings['http.host'];
-  if (settings.auth !== 'none' || settings.insecure || isLoopback(host)) return undefined;
+  if (settings.auth !== 'none' || settings.insecure || isLocalAddress(host)) return undefined;
   return new CliError(
     'contradiction',
     `Cannot listen on ${host}${where(origins, 'http.host')} with auth none: anyone could read and publish; ` +
@@ -97,9 +98,22 @@ function bridging(settings: Settings, origins: Origins): CliError | undefined {
   return contradiction(origins, [key, 'auth'], `only with auth jwt has a user a stream`);
 }
 
-/** Whether only this machine reaches what listens on `host`. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.[0-9]{1,3}){3}$/.test(host);
+/** Each worker accepts for itself, on the same port; the other verbs show an address that browsers can open. */
+function unixSocket(settings: Settings, origins: Origins): CliError | undefined {
+  const host = settings['http.host'];
+  if (readListenAddress(host).kind !== 'unix') return undefined;
+  if (settings.workers !== '1')
+    return contradiction(origins, ['http.host', 'workers'], 'a Unix socket belongs to one process');
+  return undefined;
+}
+
+function noUnixSocket(settings: Settings, origins: Origins): CliError | undefined {
+  const host = settings['http.host'];
+  if (readListenAddress(host).kind !== 'unix') return undefined;
+  return new CliError(
+    'contradiction',
+    `Cannot listen on ${host}${where(origins, 'http.host')}: only tidegate serve can use a Unix socket`,
+  );
 }
 
 function sizes(settings: Settings, origins: Origins): CliError | undefined {

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { CliError } from '../errors.js';
 import type { Origins } from './contradiction.js';
-import { isLoopback } from './contradictions.js';
+import { isLocalAddress } from '../../runtime/index.js';
 import type { Origin } from './origin.js';
 import type { Key, Settings } from './table.js';
 
@@ -47,7 +47,11 @@ export function withEnvironmentProxy<Given extends { readonly settings: Settings
  */
 export function findEnvironmentProxy(url: URL, env: Variables): EnvironmentProxy | undefined {
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (isLoopback(host) || host.endsWith('.localhost') || isExempt(host, url.port || DEFAULT_PORTS[url.protocol], env))
+  if (
+    isLocalAddress(host) ||
+    host.endsWith('.localhost') ||
+    isExempt(host, url.port || DEFAULT_PORTS[url.protocol], env)
+  )
     return undefined;
   const variable = namesFor(url.protocol, env).find((name) => (env[name] ?? '') !== '');
   if (variable === undefined) return undefined;

@@ -6,7 +6,7 @@ const HUB = ['serve', 'demo'] as const;
 /** The part of the table that says how the hub listens, and to whom. */
 export const HTTP = {
   'http.host': string({
-    doc: 'The address to listen on. Beyond loopback, auth must be on or --insecure given.',
+    doc: 'The address to listen on, or unix: and the path of a Unix socket. Beyond this machine, auth must be on or --insecure given.',
     verbs: ['serve', 'demo', 'replay'],
     default: '127.0.0.1',
     placeholder: 'address',

@@ -1,4 +1,3 @@
-export { isLoopback } from './contradictions.js';
 export { formatDefault, formatDuration } from './describe.js';
 export { fileFault } from './file-fault.js';
 export { groupsOf } from './groups.js';

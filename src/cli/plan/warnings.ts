@@ -1,5 +1,6 @@
 import type { ReceivedEvent, S3Preview, ShardSpread } from '../../ingest/index.js';
-import { formatSize, isLoopback } from '../config/index.js';
+import { isLocalAddress } from '../../runtime/index.js';
+import { formatSize } from '../config/index.js';
 import type { Settings } from '../config/index.js';
 
 /** What is allowed and hardly meant; the codes are stable. */
@@ -108,7 +109,7 @@ function ofPlaces({ settings }: Findings): readonly Warning[] {
   const { 'source.headersFile': headersFile, 'source.tokenFile': tokenFile, 'source.tokenCommand': command } = settings;
   const hasSecret = [headersFile, tokenFile, command].some((value) => value !== undefined);
   const hasHeaders = settings['source.headers'].length > 0 || hasSecret;
-  if (url?.protocol === 'http:' && !isLoopback(url.hostname) && (hasHeaders || url.password !== ''))
+  if (url?.protocol === 'http:' && !isLocalAddress(url.hostname) && (hasHeaders || url.password !== ''))
     warnings.push({
       code: 'plain-http',
       message: `Headers go to ${url.host} without TLS: whoever is between can read them`,

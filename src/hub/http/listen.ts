@@ -1,17 +1,21 @@
 import { createServer } from 'node:http';
 import type { RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, ListenOptions as NetListenOptions, Server } from 'node:net';
+
+import { readListenAddress } from '../../runtime/index.js';
+import type { ListenAddress } from '../../runtime/index.js';
 
 import { takeBareRequests } from './bare-server.js';
 import type { BareListener } from './bare-listener.js';
 import { countRequests } from './request-gate.js';
 import { createSecureHubServer } from './secure-server.js';
 import type { EndableServer, ServerLimits, TlsIdentity } from './secure-server.js';
+import { openToGroup, removeStaleSocket } from './unix-socket.js';
 
 export interface ListenOptions {
-  /** Default `127.0.0.1`. */
+  /** An address, a name, or `unix:/run/tidegate.sock` for a Unix socket (default `127.0.0.1`). */
   readonly host?: string;
-  /** Default 8080; 0 takes any free one. */
+  /** Default 8080; 0 takes any free one. A Unix socket has none. */
   readonly port?: number;
   /** Serves HTTPS: HTTP/2, and HTTP/1.1 to who does not speak it (default: plain HTTP/1.1). */
   readonly tls?: TlsIdentity;
@@ -19,7 +23,9 @@ export interface ListenOptions {
 
 /** A server that listens. */
 export interface HubServer extends AsyncDisposable {
+  /** Such as `http://127.0.0.1:8080`; of a Unix socket `unix:` and its path. */
   readonly url: string;
+  /** 0 of a Unix socket. */
   readonly port: number;
   /** Takes no new connections, ends idle ones, and after a second all; resolves when the last has gone. */
   close(): Promise<void>;
@@ -59,15 +65,7 @@ export async function listen(
     tls === undefined
       ? createPlainServer(hub.handler, hub.bareHandler)
       : createSecureHubServer(tls, LIMITS, hub.handler);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port, backlog: BACKLOG }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is no string
-  const address = server.address() as AddressInfo;
+  const place = await listenAt(server, readListenAddress(host), port);
   const close = (): Promise<void> =>
     new Promise((resolve, reject) => {
       server.close((error) => (error && !isNotRunning(error) ? reject(error) : resolve()));
@@ -75,9 +73,37 @@ export async function listen(
       // A socket on which no request ever came is not idle to Node, and would keep the server for ever.
       setTimeout(endAll, CLOSE_GRACE_MS).unref();
     });
-  const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  const url = `${tls === undefined ? 'http' : 'https'}://${shown}:${address.port}`;
-  return { url, port: address.port, close, [Symbol.asyncDispose]: close };
+  const url = place.kind === 'unix' ? `unix:${place.path}` : `${tls === undefined ? 'http' : 'https'}://${place.shown}`;
+  return { url, port: place.port, close, [Symbol.asyncDispose]: close };
+}
+
+type Place =
+  | { readonly kind: 'tcp'; readonly shown: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string; readonly port: 0 };
+
+async function listenAt(server: Server, address: ListenAddress, port: number): Promise<Place> {
+  if (address.kind === 'unix') {
+    const { path } = address;
+    await removeStaleSocket(path);
+    await untilListening(server, { path, backlog: BACKLOG });
+    await openToGroup(path);
+    return { kind: 'unix', path, port: 0 };
+  }
+  await untilListening(server, { host: address.host, port, backlog: BACKLOG });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address is no string
+  const bound = server.address() as AddressInfo;
+  const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
+  return { kind: 'tcp', shown: `${host}:${bound.port}`, port: bound.port };
+}
+
+function untilListening(server: Server, options: NetListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
 }
 
 function createPlainServer(handler: RequestListener, bareHandler: BareListener = () => false): EndableServer {
