@@ -25,7 +25,7 @@ import type { Feed } from './feed.js';
 import { BodyShare } from './body-share.js';
 import { FlushPacker } from './compression.js';
 import { KeptPacks } from './kept-packs.js';
-import { NEVER_RETRY_MS } from './limits.js';
+import { NEVER_RETRY_MS, USER_AGENT_BYTES_MAX } from './limits.js';
 import { createCounters } from './metrics.js';
 import type { HubCounters } from './metrics.js';
 import { lossesWhileThere, resolveStart } from './resume.js';
@@ -256,7 +256,7 @@ export class HubCore {
       openedAtMs: this.store.nowMs(),
       ...(access.credentialKey === undefined ? {} : { credential: access.credentialKey }),
       ...(isUser ? { identity: { application, user }, node: this.settings.nodeId } : {}),
-      ...(isUser && userAgent !== undefined ? { userAgent } : {}),
+      ...(isUser && userAgent !== undefined ? { userAgent: shortened(userAgent) } : {}),
     };
     if (this.authorizer !== undefined) {
       await this.authorize({ action: 'subscribe', access, channels: names, address, connection: connection.id });
@@ -422,4 +422,9 @@ export class HubCore {
     for (const subscriber of this.#expiries.takeDue(this.settings.clock.now()))
       subscriber.sendAway(EXPIRED, this.jitteredRetryMs());
   }
+}
+
+/** A copy of the first bytes of a header: a slice of the string would keep the whole head in memory. */
+function shortened(header: string): string {
+  return Buffer.from(header.slice(0, USER_AGENT_BYTES_MAX), 'latin1').toString('latin1');
 }
