@@ -11,7 +11,7 @@ import { rememberCaller } from './caller.js';
 import { answerPreflight, NO_SNIFFING, originHeaders, refuseForeignOrigin } from './cors.js';
 import { refuseForeignHost } from './host.js';
 import { createManagement } from './management.js';
-import { createOutlet, isGone } from './outlet.js';
+import { createOutlet, http2StreamOf, isGone } from './outlet.js';
 import { asRefusal, sendProblem } from './problem.js';
 import { handlePublish } from './publish-route.js';
 import { ResponseReply } from './reply.js';
@@ -52,10 +52,19 @@ export function createHandlers(hub: HubCore): { readonly all: RequestListener; r
 
 function createListener(site: Site): RequestListener {
   return (request, response) => {
+    if (!isKnownVersion(request)) return void response.writeHead(505, { Connection: 'close' }).end();
     answer(site, request, response)
       .catch((error: unknown) => refuse(site.hub, { request, response, error }))
       .finally(() => cutUnread(response, site.hub.settings.stallTimeoutMs));
   };
+}
+
+/**
+ * Whether the request is HTTP/1, or HTTP/2 by its frames. Node's parser of HTTP/1 takes `HTTP/0.9` and `HTTP/2.0` for
+ * versions too, and everything behind this would wait for an HTTP/2 stream that does not exist.
+ */
+function isKnownVersion(request: IncomingMessage): boolean {
+  return request.httpVersionMajor === 1 || http2StreamOf(request) !== undefined;
 }
 
 /**
