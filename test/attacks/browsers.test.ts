@@ -75,11 +75,20 @@ describe('a stranger', () => {
   test('reads an API key out of the logs of proxies, because it was taken from a URL', async () => {
     const key = 'a-key-that-a-server-keeps-to-itself';
     const keys = [
-      { name: 'server', sha256: hashApiKey(key), application: undefined, grants: { ...grantsOfAll, connections: 'none', users: false, operate: 'none' } },
+      {
+        name: 'server',
+        sha256: hashApiKey(key),
+        application: undefined,
+        grants: { ...grantsOfAll, connections: 'none', users: false, operate: 'none' },
+      },
     ] as const;
     await using hub = await HubServer.start({ auth: { mode: 'apiKey', apiKeys: keys } });
     expect((await hub.get('/channels', { 'X-API-Key': key })).status).toBe(200);
-    for (const target of [`/channels?token=${key}`, `/channels?Authorization=Bearer%20${key}`, `/channels?X-API-Key=${key}`])
+    for (const target of [
+      `/channels?token=${key}`,
+      `/channels?Authorization=Bearer%20${key}`,
+      `/channels?X-API-Key=${key}`,
+    ])
       expect((await hub.get(target)).status).toBe(401);
   });
 });
@@ -94,7 +103,11 @@ describe('a page of another site', () => {
       expect(text).toMatch(/vary: [^\r]*origin/i);
       if (target !== '/health') expect(text).toMatch(/"code":"foreign-origin"/);
     }
-    const preflight = { method: 'OPTIONS', target: '/publish/a', headers: [...headers, 'Access-Control-Request-Method: POST'] };
+    const preflight = {
+      method: 'OPTIONS',
+      target: '/publish/a',
+      headers: [...headers, 'Access-Control-Request-Method: POST'],
+    };
     expect((await askRaw(hub.port, preflight)).text).not.toMatch(/access-control/i);
   });
 

@@ -60,7 +60,8 @@ describe('a stranger smuggles a request past a proxy', () => {
     ['CR alone in an extension', '1;a\rb\r\n'],
   ])('by %s', async (_name, chunks) => {
     await using hub = await HubServer.start();
-    const head = 'POST /publish/a HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const head =
+      'POST /publish/a HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n';
     const text = await untilClosed(hub, `${head}${chunks}${SMUGGLED}`);
     expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 400']);
     expect(await published(hub)).toBe('0');
@@ -69,7 +70,10 @@ describe('a stranger smuggles a request past a proxy', () => {
   test.each(['GET', 'HEAD', 'DELETE', 'OPTIONS'])('in the body of %s', async (method) => {
     await using hub = await HubServer.start();
     const head = `${method} /channels/none HTTP/1.1\r\nHost: h\r\nContent-Length: ${SMUGGLED.length}\r\n\r\n`;
-    const text = await untilClosed(hub, `${head}${SMUGGLED}GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`);
+    const text = await untilClosed(
+      hub,
+      `${head}${SMUGGLED}GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`,
+    );
     expect(text.match(/HTTP\/1\.1 \d+/g)).toHaveLength(2);
     expect(await published(hub)).toBe('0');
   });
@@ -85,7 +89,8 @@ describe('a stranger smuggles a request past a proxy', () => {
 
   test('in the trailers of a body, as a header', async () => {
     await using hub = await HubServer.start({ hosts: ['hub.example'] });
-    const head = 'POST /publish/a HTTP/1.1\r\nHost: evil.example\r\nTransfer-Encoding: chunked\r\nTrailer: Host\r\n\r\n';
+    const head =
+      'POST /publish/a HTTP/1.1\r\nHost: evil.example\r\nTransfer-Encoding: chunked\r\nTrailer: Host\r\n\r\n';
     await using raw = new RawConnection(hub).send(`${head}1\r\na\r\n0\r\nHost: hub.example\r\n\r\n`);
     expect(await raw.until(/"code":"[^"]+"/)).toContain('host-not-allowed');
   });
@@ -126,17 +131,25 @@ describe('a stranger', () => {
     expect(await untilClosed(hub, `${method} /channels HTTP/1.1\r\nHost: h\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
   });
 
-  test.each(['HTTP/0.9', 'HTTP/1.2', 'HTTP/2.0', 'http/1.1', 'HTTP/1.1 x', 'ICY/1.0'])('speaks %s to a plain port', async (version) => {
-    await using hub = await HubServer.start();
-    expect(await untilClosed(hub, `GET /channels ${version}\r\nHost: h\r\n\r\n`)).toMatch(/^HTTP\/1\.1 (400|505) /);
-  });
+  test.each(['HTTP/0.9', 'HTTP/1.2', 'HTTP/2.0', 'http/1.1', 'HTTP/1.1 x', 'ICY/1.0'])(
+    'speaks %s to a plain port',
+    async (version) => {
+      await using hub = await HubServer.start();
+      expect(await untilClosed(hub, `GET /channels ${version}\r\nHost: h\r\n\r\n`)).toMatch(/^HTTP\/1\.1 (400|505) /);
+    },
+  );
 
-  test.each(['HTTP/0.9', 'HTTP/2.0'])('holds connections for ever by %s, which is never answered (fell once)', async (version) => {
-    await using hub = await HubServer.start();
-    for (const target of ['/subscribe/a', '/none', '/publish/a', '/health'])
-      for (const method of ['GET', 'POST'])
-        expect(await untilClosed(hub, `${method} ${target} ${version}\r\nHost: h\r\n\r\n`)).toMatch(/^HTTP\/1\.1 505 /);
-  });
+  test.each(['HTTP/0.9', 'HTTP/2.0'])(
+    'holds connections for ever by %s, which is never answered (fell once)',
+    async (version) => {
+      await using hub = await HubServer.start();
+      for (const target of ['/subscribe/a', '/none', '/publish/a', '/health'])
+        for (const method of ['GET', 'POST'])
+          expect(await untilClosed(hub, `${method} ${target} ${version}\r\nHost: h\r\n\r\n`)).toMatch(
+            /^HTTP\/1\.1 505 /,
+          );
+    },
+  );
 
   test('sends a head without an end', async () => {
     await using hub = await HubServer.start();
@@ -146,7 +159,9 @@ describe('a stranger', () => {
 
   test('is told to go on with a body (100-continue) that was refused by its length', async () => {
     await using hub = await HubServer.start({ limits: { bodyBytes: 10 } });
-    expect(await askRaw(hub.port, { method: 'GET', target: '/health', headers: ['Expect: something'] })).toMatchObject({ status: 417 });
+    expect(await askRaw(hub.port, { method: 'GET', target: '/health', headers: ['Expect: something'] })).toMatchObject({
+      status: 417,
+    });
     const lines = ['Expect: 100-continue', 'Content-Length: 99999999'];
     const head = `POST /publish/a HTTP/1.1\r\nHost: h\r\n${lines.join('\r\n')}\r\n\r\n`;
     await using raw = new RawConnection(hub).send(head);
@@ -165,7 +180,11 @@ describe('a stranger', () => {
     ['left of its own', ['loopback'], ['X-Forwarded-For: 192.0.2.2, 192.0.2.1']],
     ['left of its own, with its port', ['loopback'], ['X-Forwarded-For: 192.0.2.2, 192.0.2.1:99']],
     ['written in the form of IPv6', ['loopback'], ['X-Forwarded-For: ::ffff:192.0.2.1']],
-    ['in headers that are not asked', ['loopback'], ['X-Forwarded-For: 192.0.2.1', 'X-Real-IP: 192.0.2.2', 'Forwarded: for=192.0.2.2', 'True-Client-IP: 192.0.2.2']],
+    [
+      'in headers that are not asked',
+      ['loopback'],
+      ['X-Forwarded-For: 192.0.2.1', 'X-Real-IP: 192.0.2.2', 'Forwarded: for=192.0.2.2', 'True-Client-IP: 192.0.2.2'],
+    ],
     ['behind eighty kilobytes of commas', ['loopback'], [`X-Forwarded-For: ${','.repeat(60_000)}192.0.2.1`]],
   ] as const)('gets past the limit of its address by an address %s', async (_name, trustedProxies, headers) => {
     await using hub = await HubServer.start({ trustedProxies, limits: { connectionsPerAddress: 1 } });

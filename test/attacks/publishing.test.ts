@@ -13,9 +13,15 @@ const STREAM_TYPE = { 'Content-Type': 'text/event-stream' };
 /** Each way to say a field of an event, by its name. */
 const WAYS = [
   ['JSON', (field: string, value: string) => ['a', JSON.stringify({ [field]: value, data: '' }), JSON_TYPE]],
-  ['a line of NDJSON', (field: string, value: string) => ['a', JSON.stringify({ [field]: value, data: '' }), NDJSON_TYPE]],
+  [
+    'a line of NDJSON',
+    (field: string, value: string) => ['a', JSON.stringify({ [field]: value, data: '' }), NDJSON_TYPE],
+  ],
   ['the query', (field: string, value: string) => [`a?${field}=${encodeURIComponent(value)}`, 'x', undefined]],
-] as const satisfies readonly (readonly [string, (field: string, value: string) => readonly [string, string, object | undefined]])[];
+] as const satisfies readonly (readonly [
+  string,
+  (field: string, value: string) => readonly [string, string, object | undefined],
+])[];
 
 const BREAKS = [
   ['LF', '\n'],
@@ -48,8 +54,16 @@ describe('a publisher forges a field', () => {
   );
 
   test.each([
-    ['line breaks of every kind', 'x\n\nevent: tidegate.end\ndata: {}\n\nid: 9\r\rretry: 1\r\n\r\ndata: y', 'x\n\nevent: tidegate.end\ndata: {}\n\nid: 9\n\nretry: 1\n\ndata: y'],
-    ['line separators that are none in a stream', 'x\u2028event: a\u2029id: 1\u0085retry: 1\u000bdata: y\u000c', undefined],
+    [
+      'line breaks of every kind',
+      'x\n\nevent: tidegate.end\ndata: {}\n\nid: 9\r\rretry: 1\r\n\r\ndata: y',
+      'x\n\nevent: tidegate.end\ndata: {}\n\nid: 9\n\nretry: 1\n\ndata: y',
+    ],
+    [
+      'line separators that are none in a stream',
+      'x\u2028event: a\u2029id: 1\u0085retry: 1\u000bdata: y\u000c',
+      undefined,
+    ],
     ['NUL and a byte order mark', '\ufeff\0id: 1', undefined],
     ['a comment', ':\n: x\n:', undefined],
   ] as const)('by %s in its data', async (_name, data, read = data) => {
@@ -118,24 +132,41 @@ describe('a publisher', () => {
   test('gets half of a batch out by a fault in its last line', async () => {
     await using hub = await HubServer.start();
     const lines = ['{"data":"1"}', '{"data":"2"}'];
-    for (const last of ['{"data":"3"', '{"data":"3","event":"tidegate.end"}', '{"data":"3"}\r{"data":"4"}', '[]', '{"data":"3"}{"data":"4"}', '{"data":"3"}\u2028{"data":"4"}'])
+    for (const last of [
+      '{"data":"3"',
+      '{"data":"3","event":"tidegate.end"}',
+      '{"data":"3"}\r{"data":"4"}',
+      '[]',
+      '{"data":"3"}{"data":"4"}',
+      '{"data":"3"}\u2028{"data":"4"}',
+    ])
       expect((await hub.publish('a', [...lines, last].join('\n'), NDJSON_TYPE)).body).toMatchObject({ line: 3 });
     await expectNothingPublished(hub);
   });
 });
 
 describe('a publisher reaches what it cannot name', () => {
-  test.each(['/users/shop/ann', 'users/shop/ann', '%2Fusers%2Fshop%2Fann', '..', '*', 'a b', 'a\u0000', '', 'a／b', 'e\u0301', 'a\u200db', 'a'.repeat(201)])(
-    'by the channel name %j',
-    async (channel) => {
-      await using hub = await HubServer.start();
-      const listed = await hub.publish('', JSON.stringify({ channels: ['a', channel], data: '' }), JSON_TYPE);
-      expect(listed.body).toMatchObject({ code: 'invalid-channel' });
-      const target = `/subscribe?channel=${encodeURIComponent(channel)}`;
-      expect((await askRaw(hub.port, { method: 'GET', target })).code).toBe('invalid-channel');
-      await expectNothingPublished(hub);
-    },
-  );
+  test.each([
+    '/users/shop/ann',
+    'users/shop/ann',
+    '%2Fusers%2Fshop%2Fann',
+    '..',
+    '*',
+    'a b',
+    'a\u0000',
+    '',
+    'a／b',
+    'e\u0301',
+    'a\u200db',
+    'ä'.repeat(101),
+  ])('by the channel name %j', async (channel) => {
+    await using hub = await HubServer.start();
+    const listed = await hub.publish('', JSON.stringify({ channels: ['a', channel], data: '' }), JSON_TYPE);
+    expect(listed.body).toMatchObject({ code: 'invalid-channel' });
+    const target = `/subscribe?channel=${encodeURIComponent(channel)}`;
+    expect((await askRaw(hub.port, { method: 'GET', target })).code).toBe('invalid-channel');
+    await expectNothingPublished(hub);
+  });
 });
 
 describe('a body', () => {
@@ -154,13 +185,17 @@ describe('a body', () => {
     await expectNothingPublished(hub);
   });
 
-  test.each(['text/plain; charset=utf-7', 'application/json; charset=utf-16le', 'text/plain;x=y;charset="iso-2022-jp"', 'multipart/form-data; boundary=x', 'application/json, text/plain', 'json'])(
-    'is read in a character set or form that another program does not see, by the type %j',
-    async (type) => {
-      await using hub = await HubServer.start();
-      expect((await hub.publish('a', '{"data":"x"}', { 'Content-Type': type })).status).toBe(415);
-    },
-  );
+  test.each([
+    'text/plain; charset=utf-7',
+    'application/json; charset=utf-16le',
+    'text/plain;x=y;charset="iso-2022-jp"',
+    'multipart/form-data; boundary=x',
+    'application/json, text/plain',
+    'json',
+  ])('is read in a character set or form that another program does not see, by the type %j', async (type) => {
+    await using hub = await HubServer.start();
+    expect((await hub.publish('a', '{"data":"x"}', { 'Content-Type': type })).status).toBe(415);
+  });
 
   test.each([
     ['overlong UTF-8', Buffer.from([0xc0, 0x8a])],

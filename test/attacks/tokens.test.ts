@@ -30,7 +30,10 @@ describe('a stranger reads the list of channels', () => {
     ['that names no algorithm', forge({}, CLAIMS, 'x')],
     ['whose signature was taken off', forge(HS256, CLAIMS)],
     ['signed with another secret', hmacToken(HS256, JSON.stringify(CLAIMS), 'guessed')],
-    ['signed with an empty secret, whose kid is a path', hmacToken({ ...HS256, kid: '../../dev/null' }, JSON.stringify(CLAIMS), '')],
+    [
+      'signed with an empty secret, whose kid is a path',
+      hmacToken({ ...HS256, kid: '../../dev/null' }, JSON.stringify(CLAIMS), ''),
+    ],
     ['that demands an extension that nobody knows (crit)', signed(CLAIMS, { ...HS256, crit: ['x'], x: 1 })],
     ['whose payload is not encoded (b64)', signed(CLAIMS, { ...HS256, crit: ['b64'], b64: false })],
     ['of four parts', `${signed(CLAIMS)}.x`],
@@ -68,7 +71,10 @@ describe('a stranger reads the list of channels', () => {
     const key = await createTestKey('ES256', 'mine');
     await using keys = await startJwksServer({ keys: [key.publicJwk] });
     await using server = await HubServer.start({
-      auth: { mode: 'jwt', token: { keys: { algorithm: 'ES256', publicKeys: (await createTestKey('ES256', 'its')).publicPem } } },
+      auth: {
+        mode: 'jwt',
+        token: { keys: { algorithm: 'ES256', publicKeys: (await createTestKey('ES256', 'its')).publicPem } },
+      },
     });
     for (const header of [{ jwk: key.publicJwk }, { jku: keys.url }, { x5u: keys.url }, { x5c: [key.publicPem] }]) {
       const token = await key.sign(CLAIMS, header);
