@@ -1,9 +1,12 @@
 import { isIPv6 } from 'node:net';
 
-import fc from 'fast-check';
+import { assert, boolean, integer, ipV6, pre, property, tuple } from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { networkOf } from './address-network.js';
+
+const spell = (groups: readonly number[], isPadded: boolean): string =>
+  groups.map((one) => one.toString(16).padStart(isPadded ? 4 : 1, '0')).join(':');
 
 test.each([
   ['192.0.2.1', '192.0.2.1'],
@@ -23,13 +26,11 @@ test.each([
 });
 
 test('all addresses of a /64 count as one, and no others, however they are spelled', () => {
-  const group = fc.integer({ min: 0, max: 0xff_ff });
-  const four = fc.tuple(group, group, group, group);
-  const spell = (groups: readonly number[], isPadded: boolean): string =>
-    groups.map((one) => one.toString(16).padStart(isPadded ? 4 : 1, '0')).join(':');
-  fc.assert(
-    fc.property(four, four, four, fc.boolean(), (network, host, other, isPadded) => {
-      fc.pre(network[0] !== 0x64 && other[0] !== 0x64);
+  const group = integer({ min: 0, max: 0xff_ff });
+  const four = tuple(group, group, group, group);
+  assert(
+    property(four, four, four, boolean(), (network, host, other, isPadded) => {
+      pre(network[0] !== 0x64 && other[0] !== 0x64);
       const own = networkOf(spell([...network, ...host], isPadded));
       expect(own).toBe(networkOf(spell([...network, ...other], false)));
       expect(own === networkOf(spell([...other, ...host], false))).toBe(network.join(':') === other.join(':'));
@@ -38,9 +39,9 @@ test('all addresses of a /64 count as one, and no others, however they are spell
 });
 
 test('every IPv6 address has a network', () => {
-  fc.assert(
-    fc.property(fc.ipV6(), (address) => {
-      fc.pre(isIPv6(address) && !/^64:ff9b:/i.test(address));
+  assert(
+    property(ipV6(), (address) => {
+      pre(isIPv6(address) && !/^64:ff9b:/i.test(address));
       expect(networkOf(address)).toMatch(/^([0-9a-f]{1,4}:){4}:\/64$/);
     }),
   );

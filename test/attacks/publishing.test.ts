@@ -10,18 +10,14 @@ const JSON_TYPE = { 'Content-Type': 'application/json' };
 const NDJSON_TYPE = { 'Content-Type': 'application/x-ndjson' };
 const STREAM_TYPE = { 'Content-Type': 'text/event-stream' };
 
-/** Each way to say a field of an event, by its name. */
-const WAYS = [
-  ['JSON', (field: string, value: string) => ['a', JSON.stringify({ [field]: value, data: '' }), JSON_TYPE]],
-  [
-    'a line of NDJSON',
-    (field: string, value: string) => ['a', JSON.stringify({ [field]: value, data: '' }), NDJSON_TYPE],
-  ],
-  ['the query', (field: string, value: string) => [`a?${field}=${encodeURIComponent(value)}`, 'x', undefined]],
-] as const satisfies readonly (readonly [
-  string,
-  (field: string, value: string) => readonly [string, string, object | undefined],
-])[];
+/** A target, a body and its headers that say a field of an event. */
+type Way = (field: string, value: string) => readonly [string, string, Readonly<Record<string, string>>];
+
+const WAYS: readonly (readonly [string, Way])[] = [
+  ['JSON', (field, value) => ['a', JSON.stringify({ [field]: value, data: '' }), JSON_TYPE]],
+  ['a line of NDJSON', (field, value) => ['a', JSON.stringify({ [field]: value, data: '' }), NDJSON_TYPE]],
+  ['the query', (field, value) => [`a?${field}=${encodeURIComponent(value)}`, 'x', { 'Content-Type': 'text/plain' }]],
+];
 
 const BREAKS = [
   ['LF', '\n'],
@@ -44,10 +40,8 @@ describe('a publisher forges a field', () => {
         ['event', 'invalid-event-type'],
       ] as const)
         for (const value of [`a${text}data: forged`, `${text}a`, `a${text}`]) {
-          const [target, body, headers] = ask(field, value);
-          const { status, body: problem } = await hub.publish(target, body, headers);
-          const expected = headers === NDJSON_TYPE ? expect.stringMatching(/^invalid-/) : code;
-          expect([status, problem]).toMatchObject([400, { code: expected }]);
+          const { status, body } = await hub.publish(...ask(field, value));
+          expect([status, [code, 'invalid-batch'].includes(String(body['code']))]).toEqual([400, true]);
         }
       await expectNothingPublished(hub);
     },
@@ -66,7 +60,7 @@ describe('a publisher forges a field', () => {
     ],
     ['NUL and a byte order mark', '\ufeff\0id: 1', undefined],
     ['a comment', ':\n: x\n:', undefined],
-  ] as const)('by %s in its data', async (_name, data, read = data) => {
+  ])('by %s in its data', async (_name, data, read = data) => {
     await using hub = await HubServer.start();
     await using client = await hub.subscribe('a');
     await using wrapped = await hub.subscribe('a?envelope=json');

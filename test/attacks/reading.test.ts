@@ -47,10 +47,7 @@ describe('a reader forges a cursor', () => {
       for (const name of ['lastEventId', 'since']) {
         const target = `a?${name}=${encodeURIComponent(value)}`;
         await using client = await hub.subscribe(target);
-        if (client.status !== 200) {
-          expect(client.status).toBe(400);
-          continue;
-        }
+        if (client.status === 400) continue;
         await client.event('tidegate.live');
         // What cannot be resumed from is told, with all that is kept; nothing of it becomes a field.
         expect(client.types).toEqual(['tidegate.open', 'tidegate.gap', 'message', 'tidegate.live']);
@@ -75,8 +72,8 @@ describe('a reader forges a cursor', () => {
     for (const more of [[], ['TE: trailers']]) {
       const headers = [`Last-Event-ID: ${value}`, ...more];
       const { status, text: answer } = await askRaw(hub.port, { method: 'GET', target: '/subscribe/a', headers });
-      expect([200, 400]).toContain(status);
-      if (status === 200) expect(answer).toMatch(/event: tidegate\.gap\r?\n(retry: \d+\n)?data: \{"reason":"/);
+      const isTold = status === 400 || /event: tidegate\.gap\r?\n(retry: \d+\n)?data: \{"reason":"/.test(answer);
+      expect([status, isTold]).toEqual([status, true]);
     }
   });
 

@@ -96,6 +96,7 @@ describe('a client that never reads', () => {
     const [socket] = await accepted;
     socket.on('error', () => undefined);
     await once(socket, 'close', { signal: AbortSignal.timeout(5000) });
+    expect(socket.destroyed).toBe(true);
     client.destroy();
     server.close();
   });

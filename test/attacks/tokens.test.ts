@@ -11,14 +11,13 @@ const nowS = Math.floor(Date.now() / 1000);
 const CLAIMS = { iss: 'shop', sub: 'ann', iat: nowS, exp: nowS + 600, tidegate: { subscribe: ['*'], publish: ['*'] } };
 const HS256 = { alg: 'HS256' };
 
+const segment = (name: string): string => `=${Buffer.from(name).toString('base64url')}`;
 const signed = (claims: object, header: object = HS256): string => hmacToken(header, JSON.stringify(claims));
 
 describe('a stranger reads the list of channels', () => {
   let hub: HubServer;
   beforeAll(async () => {
     hub = await startJwtHub();
-    // Without the fault, such a token is good: so each row below fails for its own reason.
-    expect((await read(signed(CLAIMS))).status).toBe(200);
   });
   afterAll(() => hub[Symbol.asyncDispose]());
 
@@ -50,6 +49,8 @@ describe('a stranger reads the list of channels', () => {
     ['whose grants hold a pattern with a slash', signed({ ...CLAIMS, tidegate: { subscribe: ['/users/*'] } })],
   ])('by a token %s', async (_name, token) => {
     expect(await read(token)).toMatchObject({ status: 401, body: { code: 'token-invalid' } });
+    // Without the fault, such a token is good: so each row fails for its own reason.
+    expect((await read(signed(CLAIMS))).status).toBe(200);
   });
 
   test.each([
@@ -149,7 +150,6 @@ describe('a user', () => {
     ['whose name is "__proto__"', ['shop', '__proto__'], ['shop', 'constructor']],
   ] as const)('reads the stream of another user %s', async (_name, mine, theirs) => {
     await using hub = await startJwtHub();
-    const segment = (name: string): string => `=${Buffer.from(name).toString('base64url')}`;
     const tell = async (text: string, [application, user]: readonly [string, string]) => {
       const headers = { ...(await bearerOf({ users: true }, 'boss', application)), 'Content-Type': 'text/plain' };
       return hub.publish(`users/${segment(application)}/${segment(user)}`, text, headers);
