@@ -1,3 +1,4 @@
+import { networkOf } from './address-network.js';
 import type { Connection, ConnectionKey, ConnectionPage, ConnectionQuery, Identity } from './connection.js';
 import { HubError } from './errors.js';
 import type { HubLimits } from './limits.js';
@@ -27,7 +28,8 @@ export class ConnectionRegistry {
    * `too-many-connections-of-token`; nothing is kept then.
    */
   add(connection: Connection): void {
-    const { address, credential, identity } = connection;
+    const { credential, identity } = connection;
+    const address = networkOf(connection.address);
     const { connections, connectionsPerUser } = this.#limits;
     if (this.#total >= connections) refuse('too-many-connections', this.#total, '');
     if (this.#addresses.isFull(address))
@@ -42,7 +44,7 @@ export class ConnectionRegistry {
 
   delete({ id, address, credential, identity }: Connection): void {
     this.#total -= 1;
-    this.#addresses.delete(address);
+    this.#addresses.delete(networkOf(address));
     if (credential !== undefined) this.#credentials.delete(credential);
     if (identity === undefined) return;
     const users = this.#applications.get(identity.application);

@@ -1,3 +1,5 @@
+import { networkOf } from './address-network.js';
+
 /** Who a token speaks for. */
 export interface Identity {
   /** The token's `iss`. */
@@ -27,7 +29,9 @@ export interface Connection {
 
 /** Under which name a connection opens channels: its user, else its token or API key, else its address. */
 export function subscriberOf({ identity, credential, address }: Connection): string {
-  return identity === undefined ? (credential ?? address) : JSON.stringify([identity.application, identity.user]);
+  return identity === undefined
+    ? (credential ?? networkOf(address))
+    : JSON.stringify([identity.application, identity.user]);
 }
 
 /** Which connections a list shows; all of an application's users where there is no user. */

@@ -26,7 +26,7 @@ import { BodyShare } from './body-share.js';
 import { FlushPacker } from './compression.js';
 import { KeptPacks } from './kept-packs.js';
 import { Lifetimes } from './lifetimes.js';
-import { NEVER_RETRY_MS } from './limits.js';
+import { NEVER_RETRY_MS, USER_AGENT_BYTES_MAX } from './limits.js';
 import { createCounters } from './metrics.js';
 import type { HubCounters } from './metrics.js';
 import { lossesWhileThere, resolveStart } from './resume.js';
@@ -262,7 +262,7 @@ export class HubCore {
       openedAtMs: this.store.nowMs(),
       ...(access.credentialKey === undefined ? {} : { credential: access.credentialKey }),
       ...(isUser ? { identity: { application, user }, node: this.settings.nodeId } : {}),
-      ...(isUser && userAgent !== undefined ? { userAgent } : {}),
+      ...(isUser && userAgent !== undefined ? { userAgent: shortened(userAgent) } : {}),
     };
     if (this.authorizer !== undefined) {
       await this.authorize({ action: 'subscribe', access, channels: names, address, connection: connection.id });
@@ -429,4 +429,9 @@ export class HubCore {
     this.packer.kept.forgetUnused();
     this.#lifetimes.endDue(this.settings.clock.now(), this.store.nowMs(), () => this.jitteredRetryMs());
   }
+}
+
+/** A copy of the first bytes of a header: a slice of the string would keep the whole head in memory. */
+function shortened(header: string): string {
+  return Buffer.from(header.slice(0, USER_AGENT_BYTES_MAX), 'latin1').toString('latin1');
 }

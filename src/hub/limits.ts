@@ -80,6 +80,9 @@ export const BATCH_EVENTS_MAX = 100_000;
 /** Bytes of data on one page of history, unless a single event is larger. */
 export const PAGE_BYTES_MAX = 1024 * 1024;
 
+/** Bytes of a client's `User-Agent` that are kept with its connection. */
+export const USER_AGENT_BYTES_MAX = 256;
+
 /** Bytes of an idempotency key. */
 export const IDEMPOTENCY_KEY_BYTES_MAX = 256;
 

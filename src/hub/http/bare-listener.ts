@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { HubError } from '../errors.js';
 import type { HubCore } from '../hub.js';
 import type { BareHead } from './bare-request.js';
-import { originHeaders } from './cors.js';
+import { NO_SNIFFING, originHeaders } from './cors.js';
 import { isHostAllowed } from './host.js';
 import { findRoute, ROUTES, RouteTable } from './routes.js';
 import { SocketReply } from './socket-reply.js';
@@ -24,6 +24,7 @@ export function createBareListener(hub: HubCore): BareListener {
     const reply = new SocketReply(socket);
     for (const [name, value] of Object.entries(originHeaders(headers.origin, hub.settings.origins)))
       reply.setHeader(name, value);
+    reply.setHeader(...NO_SNIFFING);
     const address = hub.settings.proxies.clientAddress(socket.remoteAddress, headers['x-forwarded-for']);
     void handleSubscribe({ hub, ...found, headers, address, reply });
     return true;

@@ -14,6 +14,9 @@ const REQUEST_HEADERS = [
 ] as const;
 const EXPOSED = 'X-Connection-Id, Retry-After';
 
+/** Sent with every answer: a page of another site can load a stream as a script, and `id: a` is valid JavaScript. */
+export const NO_SNIFFING = ['X-Content-Type-Options', 'nosniff'] as const;
+
 /** The headers that say whether a page of another origin may read the answer. */
 export function originHeaders(
   origin: string | undefined,

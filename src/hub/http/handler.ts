@@ -8,15 +8,15 @@ import { HubError } from '../errors.js';
 import type { HubCore } from '../hub.js';
 import type { AppListener } from './app.js';
 import { rememberCaller } from './caller.js';
-import { answerPreflight, originHeaders, refuseForeignOrigin } from './cors.js';
+import { answerPreflight, NO_SNIFFING, originHeaders, refuseForeignOrigin } from './cors.js';
 import { refuseForeignHost } from './host.js';
 import { createManagement } from './management.js';
-import { isGone } from './outlet.js';
+import { createOutlet, http2StreamOf, isGone } from './outlet.js';
 import { asRefusal, sendProblem } from './problem.js';
 import { handlePublish } from './publish-route.js';
 import { ResponseReply } from './reply.js';
 import { remoteAddress } from './remote-address.js';
-import { settleHost } from './request-host.js';
+import { refuseTwoAuthorizations, settleHost } from './request-host.js';
 import { discardRest } from './request-body.js';
 import { requireRoute } from './require-route.js';
 import { allowedMethods, findRoute, OPERATIONS_ROUTES, ROUTES, RouteTable } from './routes.js';
@@ -52,8 +52,29 @@ export function createHandlers(hub: HubCore): { readonly all: RequestListener; r
 
 function createListener(site: Site): RequestListener {
   return (request, response) => {
-    answer(site, request, response).catch((error: unknown) => refuse(site.hub, { request, response, error }));
+    if (!isKnownVersion(request)) return void response.writeHead(505, { Connection: 'close' }).end();
+    answer(site, request, response)
+      .catch((error: unknown) => refuse(site.hub, { request, response, error }))
+      .finally(() => cutUnread(response, site.hub.settings.stallTimeoutMs));
   };
+}
+
+/**
+ * Whether the request is HTTP/1, or HTTP/2 by its frames. Node's parser of HTTP/1 takes `HTTP/0.9` and `HTTP/2.0` for
+ * versions too, and everything behind this would wait for an HTTP/2 stream that does not exist.
+ */
+function isKnownVersion(request: IncomingMessage): boolean {
+  return request.httpVersionMajor === 1 || http2StreamOf(request) !== undefined;
+}
+
+/**
+ * Cuts a connection that takes nothing of its answer for `stallTimeoutMs`: a page of history is megabytes, and without a
+ * bound a client that never reads would keep them in memory for ever. Streams have their own check (PROTOCOL.md, 4.7).
+ */
+function cutUnread(response: ServerResponse, stallTimeoutMs: number): void {
+  if (!response.writableEnded || response.writableFinished || isGone(response)) return;
+  // Node counts bytes that the socket takes as activity, so a slow reader is not cut.
+  response.setTimeout(stallTimeoutMs, () => createOutlet(response).destroy());
 }
 
 /** Everything that is asked of the hub comes by here, and by nothing else: see docs/adr/0027. */
@@ -62,10 +83,12 @@ async function answer(site: Site, request: IncomingMessage, response: ServerResp
   const { basePath, hosts, origins } = hub.settings;
   for (const [name, value] of Object.entries(originHeaders(request.headers.origin, origins)))
     response.setHeader(name, value);
+  response.setHeader(...NO_SNIFFING);
   const isForServer = request.method === 'OPTIONS' && request.url === '*';
   const target = readTarget(isForServer ? '/' : (request.url ?? ''), isForServer ? '' : basePath);
   settleHost(request, target);
   refuseForeignHost(request.headers, hosts);
+  refuseTwoAuthorizations(request);
   if (isForServer) return void response.writeHead(204, { Allow: SERVER_METHODS }).end();
   return route(site, { request, response, target, match: findRoute(table, target) });
 }
@@ -119,6 +142,8 @@ function methodNotAllowed({ request, response }: RoutedRequest, allowed: string)
 async function answerByFramework(management: AppListener, caller: Access, routed: RoutedRequest): Promise<void> {
   const { request, response, target } = routed;
   rememberCaller(request, caller);
+  // The answer depends on the caller, and a cache knows only some of the headers that say which caller it is.
+  response.setHeader('Cache-Control', 'no-store');
   request.headers.host = 'hub';
   if (request.httpVersionMajor === 2) request.headers[':authority'] = 'hub';
   request.url = `${target.path}?${target.query.toString()}`;

@@ -128,8 +128,19 @@ export function createManagement(hub: HubCore): AppListener {
   addConnections(app, hub);
   addTokens(app, hub);
   describeStreams(app.openAPIRegistry);
-  app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Tidegate hub', version: VERSION } });
+  addDescription(app);
   return listenerOf(app);
+}
+
+/** The description is open to every caller and takes milliseconds to make, so it is made once. */
+function addDescription(app: App): void {
+  let text: string | undefined;
+  app.get('/openapi.json', (context) => {
+    text ??= JSON.stringify(
+      app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'Tidegate hub', version: VERSION } }),
+    );
+    return context.body(text, 200, { 'Content-Type': 'application/json' });
+  });
 }
 
 function addOperations(app: App, hub: HubCore): void {

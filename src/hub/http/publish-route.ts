@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { createEventParser, quote } from '../../protocol/index.js';
 import type { EventParser, ParsedEvent } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
+import { networkOf } from '../address-network.js';
 import { asHubError, checkChannel, checkEvent } from '../event.js';
 import type { PublishEvent } from '../event.js';
 import { requireChannels } from '../auth/access.js';
@@ -43,7 +44,7 @@ async function answerPublish(exchange: Exchange): Promise<void> {
   const { hub, request, response, caller: access, parameters, query } = exchange;
   const channel = channelOf(parameters);
   refuseMisnamed(query, 'publish');
-  const publisher = access.rateKey ?? remoteAddress(hub, request);
+  const publisher = access.rateKey ?? networkOf(remoteAddress(hub, request));
   const form = bodyForm(request, query);
   if (channel !== undefined && hub.authorizer !== undefined)
     await authorize(hub, request, { access, names: [channel] });

@@ -12,7 +12,7 @@ import type { Target } from './target.js';
 export function settleHost(request: IncomingMessage, { authority: ofTarget }: Pick<Target, 'authority'>): void {
   const { headers } = request;
   const authority = headers[':authority']?.toString();
-  const lines = hostLines(request);
+  const lines = linesOf(request, 'host');
   if (lines.length > 1) throw invalid('it has more than one Host');
   if (authority !== undefined && lines.some((host) => host !== authority)) throw invalid('Host is not :authority');
   const host = authority ?? headers.host;
@@ -23,11 +23,20 @@ export function settleHost(request: IncomingMessage, { authority: ofTarget }: Pi
   headers.host = ofTarget;
 }
 
+/**
+ * Refuses a request with two `Authorization` lines: a proxy before the hub may have judged the other one.
+ * @throws HubError `token-ambiguous`.
+ */
+export function refuseTwoAuthorizations(request: IncomingMessage): void {
+  if (linesOf(request, 'authorization').length < 2) return;
+  throw new HubError('token-ambiguous', 'Cannot tell who is asking: the request has more than one Authorization');
+}
+
 /** Node keeps the first of several lines, and says nothing. */
-function hostLines({ rawHeaders }: IncomingMessage): readonly string[] {
+function linesOf({ rawHeaders }: IncomingMessage, name: string): readonly string[] {
   const lines: string[] = [];
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    if (rawHeaders[at]?.toLowerCase() === 'host') lines.push(rawHeaders[at + 1] ?? '');
+    if (rawHeaders[at]?.toLowerCase() === name) lines.push(rawHeaders[at + 1] ?? '');
   }
   return lines;
 }

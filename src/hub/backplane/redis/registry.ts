@@ -1,4 +1,5 @@
 import type { Logger } from '../../../runtime/index.js';
+import { networkOf } from '../../address-network.js';
 import { subscriberOf } from '../../connection.js';
 import type { Connection, ConnectionPage, ConnectionQuery, Identity } from '../../connection.js';
 import { HubError } from '../../errors.js';
@@ -228,7 +229,7 @@ export class Registry {
     const place = identity === undefined ? '' : `${prefixOf(identity.user)}${id}\0${this.#options.nodeId}`;
     return [
       id,
-      connectionsPerAddress > 0 ? address : '',
+      connectionsPerAddress > 0 ? networkOf(address) : '',
       connectionsPerToken > 0 ? credential : '',
       identity?.application ?? '',
       identity?.user ?? '',
