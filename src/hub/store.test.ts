@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { NO_RULES } from './channel-rules.js';
@@ -82,6 +83,37 @@ describe('history.totalBytes', () => {
     publish(store, 'q', 'a', 10);
     expect(channel.account).toMatchObject({ key: 'q', bytes: channel.bytes });
   });
+});
+
+test('accounts have what their channels have, whatever is appended, given up and let go of', () => {
+  const step = fc.record({
+    do: fc.constantFrom('append', 'append', 'append', 'changed', 'lose', 'drop', 'trim'),
+    name: fc.constantFrom('a', 'b', 'c'),
+    publisher: fc.constantFrom('p', 'q'),
+    bytes: fc.nat({ max: 9000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const store = createStore({ events: 5, totalBytes: 30_000 });
+      for (const { do: what, name, publisher, bytes } of steps) {
+        const channel = store.open(name, publisher);
+        const offset = store.headOffset + 1;
+        const frame = encodeFrame({ data: 'x'.repeat(bytes) }, store.formatCursor(offset));
+        if (what === 'append') store.append(channel, frame, { offset, timeMs: 1000, isEnd: false });
+        else if (what === 'changed') store.changed(channel);
+        else if (what === 'lose') store.lose(channel, { offset: store.headOffset, timeMs: 1000 });
+        else if (what === 'drop') store.drop(name);
+        else store.trim(channel);
+      }
+      for (const channel of store.channels.values()) store.changed(channel);
+      for (const { account } of store.channels.values()) {
+        const own = [...store.channels.values()].filter((channel) => channel.account === account);
+        expect(account?.bytes).toBe(own.reduce((sum, channel) => sum + channel.bytes, 0));
+      }
+      expect(store.bytes).toBe(bytesOf(store, ''));
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 describe('limits.channels', () => {

@@ -82,6 +82,9 @@ export class ChannelStore {
   /** Who has how much of it. */
   readonly #accounts = new Accounts<Channel>();
   readonly #forgotten = new ForgottenLosses();
+  /** The channel whose newest events are not charged yet, and its bytes before: a run of them is charged in one step. */
+  #growing: Channel | undefined;
+  #grownFrom = 0;
 
   constructor(options: ChannelStoreOptions) {
     this.#options = options;
@@ -200,10 +203,14 @@ export class ChannelStore {
   append(channel: Channel, frame: EncodedFrame, { offset, timeMs, isEnd }: Placement): void {
     this.advance(offset);
     const before = channel.bytes;
+    if (channel !== this.#growing) {
+      this.#settle();
+      this.#growing = channel;
+      this.#grownFrom = before;
+    }
     if (isEnd) channel.end(frame, offset, timeMs);
     else channel.append(this.stamped(frame, this.formatCursor(offset)), offset, timeMs);
     this.#bytes += channel.bytes - before;
-    this.#accounts.resize(channel, before);
   }
 
   /** Events up to `offset` are out, whether their channels are held here or not. */
@@ -213,6 +220,7 @@ export class ChannelStore {
 
   /** What was appended to the channel is whole: its followers may have it, and the limits hold again. */
   changed(channel: Channel): void {
+    this.#settle();
     // Who follows it gets everything first: a burst longer than the history is no reader's fault.
     this.onChanged?.(channel);
     this.trim(channel);
@@ -237,6 +245,7 @@ export class ChannelStore {
     const channel = this.#channels.get(name);
     if (channel === undefined) return;
     this.#channels.delete(name);
+    this.#settle();
     this.#accounts.discharge(channel);
     this.#bytes -= channel.bytes;
   }
@@ -257,14 +266,23 @@ export class ChannelStore {
   }
 
   #recharge(channel: Channel, publisher: string): void {
+    this.#settle();
     this.#accounts.discharge(channel);
     this.#accounts.charge(channel, publisher, false);
+  }
+
+  #settle(): void {
+    const channel = this.#growing;
+    this.#growing = undefined;
+    if (channel !== undefined) this.#accounts.resize(channel, this.#grownFrom);
   }
 
   #gaveUp(channel: Channel, bytes: number): void {
     if (bytes === 0) return;
     this.#bytes -= bytes;
-    this.#accounts.resize(channel, channel.bytes + bytes);
+    // What was given up was charged, or was to be: either way it is less by so much.
+    if (channel === this.#growing) this.#settle();
+    else this.#accounts.resize(channel, channel.bytes + bytes);
   }
 
   /** Everything of the channel is lost. */
