@@ -14,6 +14,7 @@ import type { Channel } from './channel.js';
 import { Pings } from './compat/pings.js';
 import { createServerStamp } from './compat/server-property.js';
 import type { Connection } from './connection.js';
+import { ConnectionPlaces } from './connection-places.js';
 import { Delivery } from './delivery.js';
 import type { BareListener } from './http/handler.js';
 import { HubError } from './errors.js';
@@ -113,6 +114,7 @@ export class HubCore {
   /** Asked before somebody may subscribe or publish; undefined: nobody is. */
   readonly authorizer: Authorizer | undefined;
   readonly #feeds: FeedRegistry;
+  readonly #places: ConnectionPlaces;
   /** Of connections with an identity: they can be asked for. */
   readonly #identified = new Map<string, Subscriber>();
   readonly #expiries = new Expiries<Subscriber>();
@@ -150,6 +152,7 @@ export class HubCore {
     const { serverProperty, nodeId } = this.settings;
     if (serverProperty !== undefined) this.store.stamp = createServerStamp(serverProperty, nodeId);
     this.bodies = new BodyShare(this.settings.limits);
+    this.#places = new ConnectionPlaces(this.settings.connectionsHere, this.settings.logger);
     this.#feeds = new FeedRegistry((offset) => this.store.formatCursor(offset));
     this.#delivery = new Delivery({
       counters: this.counters,
@@ -221,6 +224,16 @@ export class HubCore {
   /** Finds out where a subscription would begin. @throws HubError when it is refused. */
   async open(request: SubscribeRequest): Promise<Opening> {
     this.#refuseWhileDraining('subscribe');
+    this.#places.take();
+    try {
+      return await this.#open(request);
+    } catch (error) {
+      this.#places.giveBack();
+      throw error;
+    }
+  }
+
+  async #open(request: SubscribeRequest): Promise<Opening> {
     const { channels: names, address, access, userAgent, isEnvelope, resume, isPinged = false } = request;
     const { application, user } = access;
     const isUser = application !== undefined && user !== undefined;
@@ -254,6 +267,7 @@ export class HubCore {
 
   /** Nothing will come of it. */
   abandon({ connection, feed }: Opening): void {
+    this.#places.giveBack();
     this.#feeds.release(feed);
     this.backplane.leave(connection);
   }
@@ -281,6 +295,7 @@ export class HubCore {
 
   /** The connection is gone, from whichever side. */
   release(subscriber: Subscriber): void {
+    this.#places.giveBack();
     this.subscribers.delete(subscriber);
     this.#identified.delete(subscriber.connection.id);
     const { expiresAtMs } = subscriber.access;

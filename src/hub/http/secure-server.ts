@@ -2,7 +2,6 @@ import type { RequestListener } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 
 import { countRequests, gateRequests } from './request-gate.js';
 
@@ -32,6 +31,8 @@ export interface EndableServer {
   readonly endIdle: () => void;
   /** Cuts everyone. */
   readonly endAll: () => void;
+  /** Ends the oldest connection but `newcomer` that has asked for nothing yet, else what has nothing under way. */
+  readonly yieldOne: (newcomer: Socket) => void;
 }
 
 /** Streams of one HTTP/2 connection; more wait in the client. A browser has one connection for all its tabs. */
@@ -65,11 +66,30 @@ export function createSecureHubServer(
   Object.assign(server, { requestTimeout, headersTimeout, keepAliveTimeout, maxHeaderSize });
   const sockets = membersOf<Socket>();
   const sessions = membersOf<ServerHttp2Session>();
-  server.on('connection', (socket) => sockets.add(socket));
-  // After the HTTP server's own listener: the gate stands before its parser.
-  server.on('secureConnection', gateHttp1);
+  /** Still in their handshake, by their other end: a socket and its TLS socket have nothing else in common. */
+  const greeting = new Map<string, Socket>();
+  /** Without a request until now. */
+  const unused = membersOf<Closable & { destroy(): unknown }>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    const end = otherEnd(socket);
+    greeting.set(end, socket);
+    socket.once('close', () => greeting.delete(end));
+  });
+  // After the HTTP server's own listener. The gate also takes an HTTP/1.1 connection's bytes away from Node's shortcut from
+  // TLS to its parser: when Node's HTTP server pauses a client, the shortcut goes on with what it has deciphered already,
+  // and the paused parser takes that for a broken request and cuts the connection. A stream that is paused keeps its bytes.
+  server.on('secureConnection', (socket) => {
+    greeting.delete(otherEnd(socket));
+    if (socket.alpnProtocol === 'h2') return;
+    gateRequests(socket, false);
+    unused.add(socket);
+    socket.once('data', () => unused.delete(socket));
+  });
   server.on('session', (session) => {
     sessions.add(session);
+    unused.add(session);
+    session.once('stream', () => unused.delete(session));
     // Closing lets streams live on: only a connection that nobody uses ends.
     session.setTimeout(keepAliveTimeout, () => session.close());
   });
@@ -79,17 +99,16 @@ export function createSecureHubServer(
     endIdle: () => sessions.forEach((session) => session.close()),
     // Also who never got as far as a request, or a handshake.
     endAll: () => sockets.forEach((socket) => socket.destroy()),
+    yieldOne(newcomer) {
+      const [oldest] = greeting.values();
+      if (oldest === undefined || oldest === newcomer) unused.first()?.destroy();
+      else oldest.destroy();
+    },
   };
 }
 
-/**
- * The gate also takes an HTTP/1.1 connection's bytes away from Node's shortcut from TLS to its parser. A client that
- * sends many requests without waiting for answers is paused by Node's HTTP server; the shortcut goes on with what it has
- * deciphered already, and the paused parser takes that for a broken request and cuts the connection. A stream that is
- * paused keeps its bytes.
- */
-function gateHttp1(socket: TLSSocket): void {
-  if (socket.alpnProtocol !== 'h2') gateRequests(socket, false);
+function otherEnd({ remoteAddress = '', remotePort = 0 }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 interface Closable {
@@ -100,6 +119,13 @@ interface Closable {
 function membersOf<Member extends Closable>() {
   const members = new Set<Member>();
   return {
+    first(): Member | undefined {
+      const [oldest] = members;
+      return oldest;
+    },
+    delete(member: Member): void {
+      members.delete(member);
+    },
     add(member: Member): void {
       members.add(member);
       member.once('close', () => void members.delete(member));
