@@ -38,6 +38,12 @@ export interface EndableServer {
 /** Streams of one HTTP/2 connection; more wait in the client. A browser has one connection for all its tabs. */
 const STREAMS_MAX = 250;
 
+/** Headers of one request. */
+const HEADER_PAIRS_MAX = 128;
+
+/** Frames that break the protocol, before the connection is ended. */
+const INVALID_FRAMES_MAX = 100;
+
 /** Megabytes that one connection may have on its way: a flush to each stream, twice. Then it gets no new stream. */
 const SESSION_MEMORY_MAX = 128;
 
@@ -57,10 +63,12 @@ export function createSecureHubServer(
     allowHTTP1: true,
     handshakeTimeout: limits.headersTimeout,
     maxSessionMemory: SESSION_MEMORY_MAX,
+    maxHeaderListPairs: HEADER_PAIRS_MAX,
+    maxSessionInvalidFrames: INVALID_FRAMES_MAX,
     settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: limits.maxHeaderSize },
   });
   // Node's two kinds of exchange are made to be used alike.
-  countRequests(server, handler);
+  countRequests(server, refuseLargeHeads(handler, limits.maxHeaderSize));
   // Node 20 reads none of these from the options, and its own would cut a publish after five minutes.
   const { requestTimeout, headersTimeout, keepAliveTimeout, maxHeaderSize } = limits;
   Object.assign(server, { requestTimeout, headersTimeout, keepAliveTimeout, maxHeaderSize });
@@ -104,6 +112,21 @@ export function createSecureHubServer(
       if (oldest === undefined || oldest === newcomer) unused.first()?.destroy();
       else oldest.destroy();
     },
+  };
+}
+
+/**
+ * `maxHeaderListSize` binds a client only once it has acknowledged it: one that never does may send some 140 KiB. What is
+ * counted is what that setting counts: names, values, and 32 bytes for each pair (RFC 9113, 6.5.2).
+ */
+function refuseLargeHeads(handler: RequestListener, headBytesMax: number): RequestListener {
+  return (request, response) => {
+    // Of HTTP/1.1 Node counts the bytes itself.
+    if (request.httpVersionMajor === 1) return handler(request, response);
+    const { rawHeaders } = request;
+    const bytes = rawHeaders.reduce((sum, text) => sum + text.length, 16 * rawHeaders.length);
+    if (bytes <= headBytesMax) handler(request, response);
+    else response.writeHead(431).end();
   };
 }
 
