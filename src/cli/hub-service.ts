@@ -5,6 +5,7 @@ import type { Logger } from '../runtime/index.js';
 import { authOptionsOf } from './auth-options.js';
 import type { Settings } from './config/index.js';
 import { CliError } from './errors.js';
+import type { FileRoom } from './open-files.js';
 import { webhookOptionsOf } from './webhook-options.js';
 
 /** A hub's options as the settings have them. */
@@ -59,9 +60,20 @@ function hostsOf(settings: Settings): readonly string[] {
   return hosts.length === 0 && isOpen ? ['*'] : hosts;
 }
 
+interface HubSurroundings {
+  readonly logger: Logger;
+  readonly cwd: string;
+  readonly room: FileRoom | undefined;
+}
+
+/** The option that says how many streams this process has room for. */
+export function connectionsIn(room: FileRoom | undefined): Pick<HubOptions, 'connectionsHere'> {
+  return room === undefined ? {} : { connectionsHere: room.connectionsMax };
+}
+
 /** A hub in this process; with `redis.url`, one of several on that Redis. @throws CliError where it cannot be used. */
-export async function openHub(settings: Settings, logger: Logger, cwd: string): Promise<Hub> {
-  const options = await hubOptionsOf(settings, logger, cwd);
+export async function openHub(settings: Settings, { logger, cwd, room }: HubSurroundings): Promise<Hub> {
+  const options = { ...(await hubOptionsOf(settings, logger, cwd)), ...connectionsIn(room) };
   const redis = redisOptionsOf(settings);
   if (redis === undefined) return createHub(options);
   try {

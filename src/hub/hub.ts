@@ -14,6 +14,7 @@ import type { Channel } from './channel.js';
 import { Pings } from './compat/pings.js';
 import { createServerStamp } from './compat/server-property.js';
 import type { Connection } from './connection.js';
+import { ConnectionPlaces } from './connection-places.js';
 import { Delivery } from './delivery.js';
 import type { BareListener } from './http/bare-listener.js';
 import { HubError } from './errors.js';
@@ -115,6 +116,7 @@ export class HubCore {
   /** Asked before somebody may subscribe or publish; undefined: nobody is. */
   readonly authorizer: Authorizer | undefined;
   readonly #feeds: FeedRegistry;
+  readonly #places: ConnectionPlaces;
   /** Of connections with an identity: they can be asked for. */
   readonly #identified = new Map<string, Subscriber>();
   readonly #lifetimes: Lifetimes;
@@ -161,6 +163,7 @@ export class HubCore {
     this.store.spare = packs;
     if (serverProperty !== undefined) this.store.stamp = createServerStamp(serverProperty, nodeId);
     this.bodies = new BodyShare(this.settings.limits);
+    this.#places = new ConnectionPlaces(this.settings.connectionsHere, this.settings.logger);
     this.#feeds = new FeedRegistry((offset) => this.store.formatCursor(offset));
     this.#delivery = new Delivery({
       counters: this.counters,
@@ -243,6 +246,16 @@ export class HubCore {
   /** Finds out where a subscription would begin. @throws HubError when it is refused. */
   async open(request: SubscribeRequest): Promise<Opening> {
     this.#refuseWhileDraining('subscribe');
+    this.#places.take();
+    try {
+      return await this.#open(request);
+    } catch (error) {
+      this.#places.giveBack();
+      throw error;
+    }
+  }
+
+  async #open(request: SubscribeRequest): Promise<Opening> {
     const {
       channels: names,
       address,
@@ -284,6 +297,7 @@ export class HubCore {
 
   /** Nothing will come of it. */
   abandon({ connection, feed }: Opening): void {
+    this.#places.giveBack();
     this.#feeds.release(feed);
     this.backplane.leave(connection);
   }
@@ -311,6 +325,7 @@ export class HubCore {
 
   /** The connection is gone, from whichever side. */
   release(subscriber: Subscriber): void {
+    this.#places.giveBack();
     this.subscribers.delete(subscriber);
     this.#identified.delete(subscriber.connection.id);
     this.#lifetimes.delete(subscriber);

@@ -26,6 +26,8 @@ export interface WebhookOptions {
 export interface HubOptions {
   readonly history?: Partial<HistoryLimits>;
   readonly limits?: Partial<HubLimits>;
+  /** Streams that this process has room for, such as by the files that it may open (default: no limit); then `too-many-connections`. */
+  readonly connectionsHere?: number;
   /** The longest silence on a stream: an idle one gets a comment before it has passed (default 15,000). */
   readonly heartbeatMs?: number;
   /** Between `ping` events on a user's own stream, to a sixteenth of `heartbeatMs` (default 30,000; 0: none). */
@@ -103,6 +105,7 @@ export function settingsOf(options: HubOptions): HubSettings {
   }
   return {
     ...DEFAULT_TIMES,
+    connectionsHere: Infinity,
     compression: 'gzip',
     auth: { mode: 'none' },
     nodeId: hostname(),

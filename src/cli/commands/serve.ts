@@ -1,4 +1,6 @@
-import { hubOptionsOf, listen, openHub, stopHub } from '../hub-service.js';
+import { connectionsIn, hubOptionsOf, listen, openHub, stopHub } from '../hub-service.js';
+import { readFileRoom } from '../open-files.js';
+import type { FileRoom } from '../open-files.js';
 import { createWorkerHub, startPrimary } from '../../hub/index.js';
 import type { Hub, HubServer } from '../../hub/index.js';
 import type { Logger } from '../../runtime/index.js';
@@ -26,11 +28,12 @@ export const serve: Command = async (given) => {
 };
 
 async function serveAlone(context: CommandContext, logger: Logger): Promise<void> {
-  await using hub = await openHub(context.settings, logger, context.io.cwd);
+  const room = await readFileRoom(context.settings['limits.connections'], logger);
+  await using hub = await openHub(context.settings, { logger, cwd: context.io.cwd, room });
   const { signal } = context.io;
   const onListening = (url: string): void =>
     logger.info(url.startsWith('unix:') ? { url } : { url, page: `${url}/` }, 'Hub listening');
-  await serveHub(context, hub, { logger, signal, port: context.settings['http.port'], onListening });
+  await serveHub(context, hub, { logger, signal, port: context.settings['http.port'], room, onListening });
 }
 
 async function superviseWorkers({ settings, io }: CommandContext, logger: Logger, workers: number): Promise<void> {
@@ -58,8 +61,10 @@ async function orderEvents(
 async function serveAsWorker(context: CommandContext, logger: Logger, assignment: Assignment): Promise<void> {
   const { primaryPath, port } = assignment;
   const lost = new AbortController();
+  const room = await readFileRoom(context.settings['limits.connections'], logger);
   await using hub = await createWorkerHub({
     ...(await hubOptionsOf(context.settings, logger, context.io.cwd)),
+    ...connectionsIn(room),
     primaryPath,
     workers: countWorkers(context.settings.workers),
     onPrimaryLost: () => lost.abort(),
@@ -69,6 +74,7 @@ async function serveAsWorker(context: CommandContext, logger: Logger, assignment
     logger,
     signal,
     port,
+    room,
     onListening: reportListening,
     isCut: () => lost.signal.aborted,
   });
@@ -94,19 +100,23 @@ interface ServeOptions {
   readonly logger: Logger;
   readonly signal: AbortSignal;
   readonly port: number;
+  readonly room: FileRoom | undefined;
   readonly onListening: (url: string) => void;
   /** Whether connections are to be cut, and not sent away one by one. */
   readonly isCut?: () => boolean;
 }
 
 async function serveHub({ settings, io }: CommandContext, hub: Hub, options: ServeOptions): Promise<void> {
-  const { logger, signal, port, onListening, isCut = () => false } = options;
+  const { logger, signal, port, room, onListening, isCut = () => false } = options;
   await hub.ready();
   const tls = await readTls(settings, io.cwd);
   const host = settings['http.host'];
-  const server = await listen(hub, { host, port, ...(tls === undefined ? {} : { tls }) }).catch((error: unknown) => {
-    throw explainListen(error, host, port);
-  });
+  const sockets = room === undefined ? {} : { socketsMax: room.socketsMax };
+  const server = await listen(hub, { host, port, ...sockets, ...(tls === undefined ? {} : { tls }) }).catch(
+    (error: unknown) => {
+      throw explainListen(error, host, port);
+    },
+  );
   await using _operations = await listenForHubOperations(settings, hub, logger);
   onListening(server.url);
   await untilAborted(signal);

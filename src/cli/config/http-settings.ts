@@ -51,7 +51,7 @@ export const HTTP = {
     item: /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/,
   }),
   'http.trustedProxies': list<string>({
-    doc: 'Proxies whose X-Forwarded-For says where a client comes from: addresses, networks such as 10.0.0.0/8, loopback or private.',
+    doc: 'Proxies whose X-Forwarded-For says where a client comes from: addresses, networks such as 10.0.0.0/8, loopback (Unix sockets too) or private.',
     verbs: SERVE,
     default: [],
     placeholder: 'proxy',

@@ -5,7 +5,12 @@ const SERVE = ['serve'] as const;
 
 /** The part of the table that says how much the hub takes before it refuses. */
 export const LIMITS = {
-  'limits.connections': integer({ doc: 'Open connections.', verbs: SERVE, default: 100_000, min: 1 }),
+  'limits.connections': integer({
+    doc: 'Open connections; lowered if the process may not open so many files.',
+    verbs: SERVE,
+    default: 100_000,
+    min: 1,
+  }),
   'limits.connectionsPerAddress': integer({
     doc: 'Open connections from one address; 0: no limit, as a proxy may stand for thousands.',
     verbs: SERVE,
@@ -22,7 +27,7 @@ export const LIMITS = {
     default: 0,
   }),
   'limits.publishPerSecond': integer({
-    doc: 'Events that one publisher (an address) may publish a second; 0: no limit.',
+    doc: 'Events that one publisher (its API key, else its user, else its address) may publish a second; 0: no limit.',
     verbs: SERVE,
     default: 0,
     unit: 'events',
@@ -54,7 +59,7 @@ export const LIMITS = {
     min: 1,
   }),
   'limits.bodiesBytes': integer({
-    doc: 'Size of all publish requests that are arriving, together; streams excepted.',
+    doc: 'Size of all publish requests that are arriving, together; streams excepted. One publisher gets a quarter.',
     verbs: SERVE,
     default: 256 * MIB,
     unit: 'bytes',

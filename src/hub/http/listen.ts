@@ -10,6 +10,7 @@ import type { BareListener } from './bare-listener.js';
 import { countRequests } from './request-gate.js';
 import { createSecureHubServer } from './secure-server.js';
 import type { EndableServer, ServerLimits, TlsIdentity } from './secure-server.js';
+import { boundSockets } from './socket-room.js';
 import { openToGroup, removeStaleSocket } from './unix-socket.js';
 
 export interface ListenOptions {
@@ -19,6 +20,8 @@ export interface ListenOptions {
   readonly port?: number;
   /** Serves HTTPS: HTTP/2, and HTTP/1.1 to who does not speak it (default: plain HTTP/1.1). */
   readonly tls?: TlsIdentity;
+  /** Sockets that the process may have, streams and all others (default: no limit). Near it silent connections give way. */
+  readonly socketsMax?: number;
 }
 
 /** A server that listens. */
@@ -59,12 +62,13 @@ const LIMITS: ServerLimits = {
  */
 export async function listen(
   hub: { readonly handler: RequestListener; readonly bareHandler?: BareListener },
-  { host = '127.0.0.1', port = 8080, tls }: ListenOptions = {},
+  { host = '127.0.0.1', port = 8080, tls, socketsMax }: ListenOptions = {},
 ): Promise<HubServer> {
-  const { server, endIdle, endAll } =
+  const { server, endIdle, endAll, yieldOne } =
     tls === undefined
       ? createPlainServer(hub.handler, hub.bareHandler)
       : createSecureHubServer(tls, LIMITS, hub.handler);
+  if (socketsMax !== undefined) boundSockets(server, socketsMax, yieldOne);
   const place = await listenAt(server, readListenAddress(host), port);
   const close = (): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -115,7 +119,12 @@ function createPlainServer(handler: RequestListener, bareHandler: BareListener =
     endIdle: () => server.closeIdleConnections(),
     endAll() {
       server.closeAllConnections();
-      for (const socket of bare) socket.destroy();
+      for (const socket of bare.held) socket.destroy();
+    },
+    yieldOne(newcomer) {
+      const [oldest] = bare.silent;
+      if (oldest === undefined || oldest === newcomer) server.closeIdleConnections();
+      else oldest.destroy();
     },
   };
 }
