@@ -20,14 +20,9 @@ export function checkChannelName(name: string): string {
 function channelNameFault(name: string): string | undefined {
   if (name === '') return 'it is empty';
   // First of all: to put a long run of marks in order takes time that grows with its square.
-  if (!isShort(name)) return `it takes more than ${CHANNEL_NAME_BYTES_MAX} bytes`;
+  if (encoder.encode(name).length > CHANNEL_NAME_BYTES_MAX) return `it takes more than ${CHANNEL_NAME_BYTES_MAX} bytes`;
   if (name === '.' || name === '..') return 'it is a path segment';
   if (!GRAMMAR.test(name)) return "only letters, digits and ._~:@!$&'()+,;=- are allowed";
   if (name.normalize('NFC') !== name) return 'it is not in Unicode normal form C';
   return undefined;
-}
-
-/** A character of UTF-16 takes at least a byte: a name of megabytes need not be encoded. */
-function isShort(name: string): boolean {
-  return name.length <= CHANNEL_NAME_BYTES_MAX && encoder.encode(name).length <= CHANNEL_NAME_BYTES_MAX;
 }

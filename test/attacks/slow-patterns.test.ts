@@ -78,7 +78,7 @@ describe('the time to read what a stranger sends grows no faster than its length
   test('a head', () => {
     for (const run of [...RUNS, ...MORE_RUNS])
       for (const end of ['', '\x01'])
-        expect(costMs(() => void readBareHead(head(run.repeat(8000 / run.length) + end)))).toBeLessThan(2);
+        expect(costMs(() => void readBareHead(head(run.repeat(8000 / run.length) + end)))).toBeLessThan(20);
     expect(growthOf((size) => head(`${' '.repeat(size)}\x01`), readBareHead, 8000)).toBeLessThan(GROWTH_MAX);
   });
 
