@@ -1,5 +1,7 @@
 /** Codings of one header that are looked at: a request's head is bounded, and nobody knows more. */
 const CODINGS_MAX = 100;
+/** Parameters of one coding that are looked at: there is one that means something. */
+const PARAMETERS_MAX = 10;
 
 /**
  * Whether gzip may be sent, and the client does not like the plain form better (RFC 9110, 12.5.3). Without the
@@ -8,7 +10,7 @@ const CODINGS_MAX = 100;
 export function isGzipAccepted(acceptEncoding: string | undefined): boolean {
   const weights = new Map<string, number>();
   for (const part of (acceptEncoding ?? '').toLowerCase().split(',', CODINGS_MAX)) {
-    const [coding = '', ...parameters] = part.split(';').map((text) => text.trim());
+    const [coding = '', ...parameters] = part.split(';', PARAMETERS_MAX + 1).map((text) => text.trim());
     if (coding !== '') weights.set(coding, weightOf(parameters));
   }
   const gzip = weights.get('gzip') ?? weights.get('x-gzip') ?? weights.get('*') ?? 0;
