@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http';
 import { createEventParser, quote } from '../../protocol/index.js';
 import type { EventParser, ParsedEvent } from '../../protocol/index.js';
 import { HubError } from '../errors.js';
-import { networkOf } from '../address-network.js';
 import { asHubError, checkChannel, checkEvent } from '../event.js';
 import type { PublishEvent } from '../event.js';
 import { requireChannels } from '../auth/access.js';
@@ -16,6 +15,7 @@ import { readRetry } from '../retry.js';
 import { withLine } from './ndjson-line.js';
 import { NDJSON_TYPES } from './ndjson-types.js';
 import { readJsonEvent, readJsonEventForChannels, readNdjsonEvents } from './publish-body.js';
+import { publisherOf } from './publisher.js';
 import { remoteAddress } from './remote-address.js';
 import { readBody, readChunks } from './request-body.js';
 import type { Exchange } from './exchange.js';
@@ -44,7 +44,7 @@ async function answerPublish(exchange: Exchange): Promise<void> {
   const { hub, request, response, caller: access, parameters, query } = exchange;
   const channel = channelOf(parameters);
   refuseMisnamed(query, 'publish');
-  const publisher = access.rateKey ?? networkOf(remoteAddress(hub, request));
+  const publisher = publisherOf(hub, request, access);
   const form = bodyForm(request, query);
   if (channel !== undefined && hub.authorizer !== undefined)
     await authorize(hub, request, { access, names: [channel] });

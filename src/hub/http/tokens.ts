@@ -11,7 +11,7 @@ import type { HubCore } from '../hub.js';
 import { refused } from './answer-schemas.js';
 import type { App } from './app.js';
 import { callerOf } from './caller.js';
-import { remoteAddress } from './remote-address.js';
+import { publisherOf } from './publisher.js';
 import { readBody } from './request-body.js';
 
 /** Bytes of the body: three names, each as long as a token may have it. */
@@ -62,7 +62,7 @@ async function readRevoke(hub: HubCore, request: IncomingMessage): Promise<z.inf
       'unsupported-media-type',
       `Cannot revoke by a body of type ${quote(type)}: send application/json`,
     );
-  const publisher = callerOf(request).rateKey ?? remoteAddress(hub, request);
+  const publisher = publisherOf(hub, request, callerOf(request));
   const { success, data, error } = Revoke.safeParse(
     parse(
       await readBody(request, {
