@@ -23,11 +23,6 @@ export class Rotation<Item> {
     for (; this.#due >= 1; this.#due -= 1) this.visitNext(task);
   }
 
-  /** Passes over one item. */
-  skip(): void {
-    this.visitNext(() => undefined);
-  }
-
   visitNext(task: (item: Item) => void): void {
     this.#iterator ??= this.#begin();
     let next = this.#iterator.next();
